@@ -1,0 +1,46 @@
+# The front door. `make help` lists every command; each bootstraps what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+
+# uv must neither download Pythons nor carry a trust store of its own: the machine's certificates are the ones that work.
+export UV_PYTHON_DOWNLOADS := never
+export UV_SYSTEM_CERTS := 1
+export UV_NO_PROGRESS := 1
+# Cores, not wheels: a hard link into .venv is enough, and falls back to a copy across file systems.
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+VENV := .venv
+AWS_VENV := .venv-aws
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+
+.PHONY: help setup demo test test-long check format synth layer lock clean
+
+help: ## List the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready $(AWS_VENV)/.ready node_modules/.ready ## Make both environments and the npm tools (.venv, .venv-aws, node_modules)
+
+$(VENV)/.ready: requirements/dev.txt requirements/uv.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Cadenza needs Python 3.11 or later (make PYTHON=python3.13 ...)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet --require-hashes -r requirements/uv.txt
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --no-config requirements/dev.txt requirements/uv.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(AWS_VENV)/.ready: $(VENV)/.ready requirements/aws.txt
+	@test -x $(AWS_VENV)/bin/python || $(BIN)/python -m venv --without-pip $(AWS_VENV)
+	@$(UV) pip sync --quiet --python $(AWS_VENV)/bin/python --require-hashes --no-config requirements/aws.txt
+	@touch $@
+
+node_modules/.ready: package.json package-lock.json
+	@npm ci --silent --ignore-scripts
+	@touch $@
+
+lock: $(VENV)/.ready ## Pin every dependency anew with hashes (requirements/*.txt)
+	@scripts/lock
+
+clean: ## Remove what the commands made (environments, builds, local state)
+	@rm -rf $(VENV) $(AWS_VENV) node_modules build cdk.out .local
