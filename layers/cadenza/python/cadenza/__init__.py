@@ -1,0 +1,1 @@
+"""Cadenza: outreach campaigns as exact state machines, run by stateless workers on AWS."""

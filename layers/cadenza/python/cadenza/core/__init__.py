@@ -1,0 +1,1 @@
+"""What every concept stands on: errors, ids, clock, settings, database, queues, log."""

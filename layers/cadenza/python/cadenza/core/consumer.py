@@ -1,0 +1,133 @@
+"""Consuming an SQS batch: one bad message fails alone, and passing trouble comes back after a pause."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from cadenza.core import aws
+from cadenza.core.errors import Retryable
+from cadenza.core.log import get_logger
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+M = TypeVar("M")
+
+BASE_S = 2.0
+CEILING_S = 300.0
+
+
+class SqsRecord(TypedDict):
+    """What Lambda hands over of a message."""
+
+    messageId: str
+    receiptHandle: str
+    body: str
+    attributes: Mapping[str, str]
+    eventSourceARN: str
+
+
+class SqsEvent(TypedDict):
+    """A batch of one queue."""
+
+    Records: Sequence[SqsRecord]
+
+
+class BatchAnswer(TypedDict):
+    """The partial batch response: what SQS shall keep."""
+
+    batchItemFailures: list[dict[str, str]]
+
+
+def backoff_s(receives: int, retry_after_s: float | None = None) -> int:
+    """How long to hide a message after its ``receives``-th failure, in whole seconds.
+
+    Exponential with full jitter, unless the service said when to come back.
+    """
+    if retry_after_s is not None:
+        return min(int(retry_after_s) + 1, int(CEILING_S))
+    return int(random.uniform(0, min(CEILING_S, BASE_S * 2**receives)))  # noqa: S311 - jitter, no secret
+
+
+def consume(
+    event: SqsEvent, messages: TypeAdapter[M], handle: Callable[[M], None], sqs: SQSClient | None = None
+) -> BatchAnswer:
+    """Hand each message to ``handle``. Those that raise stay in the queue, and reach the DLQ after three receives."""
+    return consume_together(event, messages, lambda batch: handle(batch[0]), sqs, together=1)
+
+
+def consume_together(
+    event: SqsEvent,
+    messages: TypeAdapter[M],
+    handle: Callable[[Sequence[M]], None],
+    sqs: SQSClient | None = None,
+    *,
+    together: int = 10_000,
+) -> BatchAnswer:
+    """Hand the batch to ``handle`` at once, for set-based work; if that raises, message by message.
+
+    ``handle`` must do all or nothing, or be safe to repeat.
+    """
+    failures: list[dict[str, str]] = []
+    parsed: list[tuple[SqsRecord, M]] = []
+    for record in event["Records"]:
+        try:
+            parsed.append((record, messages.validate_json(record["body"])))
+        except ValidationError as error:
+            # The text stays out of the log: it may hold personal data.
+            where = [".".join(map(str, e["loc"])) for e in error.errors(include_input=False, include_context=False)]
+            get_logger().error("message.malformed", fields=where, sqs_message_id=record["messageId"])
+            failures.append({"itemIdentifier": record["messageId"]})
+    for start in range(0, len(parsed), together):
+        batch = parsed[start : start + together]
+        if len(batch) > 1 and _all_well(handle, batch):
+            continue
+        failures += [
+            {"itemIdentifier": record["messageId"]}
+            for record, message in batch
+            if not _well(handle, record, message, sqs)
+        ]
+    return {"batchItemFailures": failures}
+
+
+def _all_well(handle: Callable[[Sequence[M]], None], batch: Sequence[tuple[SqsRecord, M]]) -> bool:
+    try:
+        handle([message for _, message in batch])
+    except Exception:  # noqa: BLE001 - whichever message it is, going one by one will show
+        get_logger().warning("batch.split", exc_info=True, size=len(batch))
+        return False
+    return True
+
+
+def _well(handle: Callable[[Sequence[M]], None], record: SqsRecord, message: M, sqs: SQSClient | None) -> bool:
+    try:
+        handle([message])
+    except Retryable as error:
+        get_logger().warning("message.retried", detail=error.detail, sqs_message_id=record["messageId"])
+        _hide(record, backoff_s(_receives(record), error.retry_after_s), sqs)
+        return False
+    except Exception:  # noqa: BLE001 - whatever one message breaks, the others of its batch go on
+        get_logger().exception("message.failed", sqs_message_id=record["messageId"])
+        return False
+    return True
+
+
+def _receives(record: SqsRecord) -> int:
+    return int(record["attributes"].get("ApproximateReceiveCount", "1"))
+
+
+def _hide(record: SqsRecord, seconds: int, sqs: SQSClient | None) -> None:
+    """Set when the message comes back. If that fails, it comes back after the queue's visibility timeout."""
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - comes with the client
+
+    client = sqs or aws.sqs()
+    *_, account, name = record["eventSourceARN"].split(":")
+    try:
+        url = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
+        client.change_message_visibility(QueueUrl=url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds)
+    except (BotoCoreError, ClientError):
+        get_logger().exception("message.visibility_unchanged", sqs_message_id=record["messageId"])

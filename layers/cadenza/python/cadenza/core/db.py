@@ -1,0 +1,173 @@
+"""Postgres: one small pool a process, transactions that know whose rows they may see, driver errors translated once.
+
+The outer function owns the transaction (`Database.worker`, `Database.workspace`); everything below it takes a
+connection. Row-level security does the separation: the API connects as ``cadenza_api`` and sees the workspace set for
+the transaction; the workers connect as ``cadenza_worker`` and see all.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import Connection, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+
+from cadenza.core import aws
+from cadenza.core.errors import ConfigurationError, Retryable
+
+if TYPE_CHECKING:
+    from cadenza.core.ids import WorkspaceId
+    from cadenza.core.settings import DatabaseSettings
+
+DRIVER = "postgresql+pg8000"
+
+RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "53300", "53400"})
+"""SQLSTATEs that another try may cure: serialisation, deadlock, lock time-out, restart, idle session, load."""
+CONNECTION_CLASS = "08"
+
+CONNECT_PATIENCE_S = 25.0
+"""How long to keep asking for a connection: a paused Aurora cluster takes about 15 s to resume."""
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """The five-character SQLSTATE, or "" when the server never answered."""
+    return _diagnostic(error, "C")
+
+
+def constraint(error: DBAPIError) -> str:
+    """The name of the violated constraint, or ""."""
+    return _diagnostic(error, "n")
+
+
+def _diagnostic(error: DBAPIError, field: str) -> str:
+    fields: object = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return str(cast("dict[str, object]", fields).get(field, "")) if isinstance(fields, dict) else ""
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    state = sqlstate(error)
+    return error.connection_invalidated or not state or state in RETRYABLE_STATES or state.startswith(CONNECTION_CLASS)
+
+
+class Database:
+    """A pool of connections that all run as one Postgres role."""
+
+    def __init__(
+        self,
+        url: URL | str,
+        *,
+        role: str = "",
+        password: Callable[[], str] | None = None,
+        connect_args: dict[str, object] | None = None,
+        patience_s: float = CONNECT_PATIENCE_S,
+    ) -> None:
+        """``password`` is asked for each new connection (IAM tokens expire); ``role`` is set once a connection."""
+        self.url = make_url(url)
+        self.engine = create_engine(
+            self.url, connect_args=connect_args or {}, pool_size=1, max_overflow=8, pool_pre_ping=True
+        )
+        event.listen(self.engine, "do_connect", self._connector(password, patience_s))
+        event.listen(self.engine, "connect", _no_delay)
+        if role:
+            event.listen(self.engine, "connect", _as_role(role))
+
+    @staticmethod
+    def _connector(password: Callable[[], str] | None, patience_s: float) -> Callable[..., object]:
+        def connect(dialect: Any, _record: object, args: list[Any], parameters: dict[str, Any]) -> object:  # noqa: ANN401 - SQLAlchemy's event hands over driver objects
+            deadline = time.monotonic() + patience_s
+            pause_s = 0.1
+            while True:
+                if password is not None:
+                    parameters["password"] = password()
+                try:
+                    return dialect.connect(*args, **parameters)
+                except dialect.loaded_dbapi.Error:
+                    if time.monotonic() + pause_s > deadline:
+                        raise
+                time.sleep(pause_s)
+                pause_s = min(pause_s * 2, 2.0)
+
+        return connect
+
+    @contextmanager
+    def worker(self) -> Generator[Connection]:
+        """A transaction over all workspaces (needs the worker role). Commits at the end, rolls back on any error.
+
+        Raises:
+            Retryable: The database is away, restarting, or chose this transaction to break a deadlock.
+        """
+        try:
+            with self.engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if _is_passing(error):
+                raise Retryable(f"database: {sqlstate(error) or 'no answer'}") from error
+            raise
+
+    @contextmanager
+    def workspace(self, workspace: WorkspaceId) -> Generator[Connection]:
+        """A transaction that sees ``workspace`` only. Otherwise as `worker`."""
+        with self.worker() as connection:
+            connection.execute(
+                text("SELECT set_config('cadenza.workspace_id', :workspace, true)"), {"workspace": str(workspace)}
+            )
+            yield connection
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _no_delay(driver_connection: Any, _record: object) -> None:  # noqa: ANN401 - pg8000 is untyped
+    """Pg8000 never sets TCP_NODELAY; without it Nagle and delayed ACK cost some 40 ms a transaction."""
+    raw: socket.socket = driver_connection._usock  # noqa: SLF001 - there is no public way to the socket
+    if raw.family != socket.AF_UNIX:
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _as_role(role: str) -> Callable[[Any, object], None]:
+    def set_role(driver_connection: Any, _record: object) -> None:  # noqa: ANN401 - pg8000 is untyped
+        cursor = driver_connection.cursor()
+        cursor.execute(f'SET ROLE "{role}"')
+        driver_connection.commit()
+        cursor.close()
+
+    return set_role
+
+
+def _iam_password(settings: DatabaseSettings) -> Callable[[], str]:
+    def token() -> str:
+        return aws.rds().generate_db_auth_token(
+            DBHostname=settings.database_host, Port=settings.database_port, DBUsername=settings.database_user
+        )
+
+    return token
+
+
+@cache
+def connect(settings: DatabaseSettings) -> Database:
+    """The process's database, made on first use.
+
+    Raises:
+        ConfigurationError: Neither DATABASE_URL nor DATABASE_HOST and DATABASE_USER are set.
+    """
+    if settings.database_url:
+        return Database(settings.database_url, role=settings.database_role)
+    if not (settings.database_host and settings.database_user):
+        raise ConfigurationError("set DATABASE_URL, or DATABASE_HOST and DATABASE_USER")
+    url = URL.create(
+        DRIVER,
+        username=settings.database_user,
+        host=settings.database_host,
+        port=settings.database_port,
+        database=settings.database_name,
+    )
+    context = ssl.create_default_context(cafile=settings.database_ca_file or None)
+    return Database(url, password=_iam_password(settings), connect_args={"ssl_context": context})

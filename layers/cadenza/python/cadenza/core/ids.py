@@ -1,0 +1,28 @@
+"""Typed ids. Public ids are UUIDv7 (RFC 9562): unique without coordination, ordered by creation time."""
+
+from __future__ import annotations
+
+from typing import NewType
+from uuid import UUID
+
+import uuid_utils.compat
+
+WorkspaceId = NewType("WorkspaceId", UUID)
+LeadId = NewType("LeadId", UUID)
+ContactId = NewType("ContactId", UUID)
+CampaignId = NewType("CampaignId", UUID)
+PlanId = NewType("PlanId", UUID)
+EnrolmentId = NewType("EnrolmentId", UUID)
+MessageId = NewType("MessageId", UUID)
+JobId = NewType("JobId", UUID)
+SenderId = NewType("SenderId", UUID)
+ActionId = NewType("ActionId", int)
+EventId = NewType("EventId", int)
+
+SYSTEM_WORKSPACE = WorkspaceId(UUID(int=0))
+"""The installation's own workspace: it holds jobs that belong to no tenant. The first migration creates it."""
+
+
+def new_id() -> UUID:
+    """A fresh UUIDv7."""
+    return uuid_utils.compat.uuid7()

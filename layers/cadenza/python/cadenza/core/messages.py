@@ -1,0 +1,163 @@
+"""What crosses the queues: one frozen model a message, ids and a version, never rows.
+
+Only `SignalReported` and `CrawlReported` carry content, because they bring in something that exists nowhere else yet.
+A message is a hint: losing, repeating or reordering it may delay work but never changes an outcome.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+
+from cadenza.core.ids import CampaignId, ContactId, LeadId, MessageId, WorkspaceId
+
+
+class Message(BaseModel):
+    """Base of every queue message. ``correlation_id`` follows the work from webhook to send."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    version: Literal[1] = 1
+    correlation_id: str = ""
+
+
+# --- lead-analysis -----------------------------------------------------------------------------------------------
+
+
+class CrawlWanted(Message):
+    """A lead is to be crawled."""
+
+    type: Literal["crawl.wanted"] = "crawl.wanted"
+    workspace_id: WorkspaceId
+    lead_id: LeadId
+
+
+class CrawlStatus(StrEnum):
+    """How a crawl ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class CrawlReported(Message):
+    """A crawl provider says that a crawl ended. The pages are fetched from the provider by ``crawl_id``."""
+
+    type: Literal["crawl.reported"] = "crawl.reported"
+    workspace_id: WorkspaceId
+    lead_id: LeadId
+    crawl_id: str
+    delivery_id: str
+    status: CrawlStatus
+    error: str = ""
+
+
+class AnalysisWanted(Message):
+    """A lead's pages are stored; the site is to be analysed."""
+
+    type: Literal["analysis.wanted"] = "analysis.wanted"
+    workspace_id: WorkspaceId
+    lead_id: LeadId
+
+
+class Sweep(Message):
+    """The safety sweep: re-drive what was begun but not finished, and what has no wake."""
+
+    type: Literal["sweep"] = "sweep"
+
+
+LeadMessage = Annotated[CrawlWanted | CrawlReported | AnalysisWanted | Sweep, Field(discriminator="type")]
+
+
+# --- campaign-creation -------------------------------------------------------------------------------------------
+
+
+class PlanWanted(Message):
+    """A contact is to get a plan and an enrolment in a campaign."""
+
+    type: Literal["plan.wanted"] = "plan.wanted"
+    workspace_id: WorkspaceId
+    campaign_id: CampaignId
+    contact_id: ContactId
+
+
+# --- engagement-events -------------------------------------------------------------------------------------------
+
+
+class SignalKind(StrEnum):
+    """What can happen to a message, as reported from outside. Synthetic events are never reported."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    OPENED = "opened"
+    CLICKED = "clicked"
+    REPLIED = "replied"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    UNSUBSCRIBED = "unsubscribed"
+    FAILED = "failed"
+
+
+class Grade(StrEnum):
+    """Who is behind a signal. Only `HUMAN` opens and clicks move a plan."""
+
+    HUMAN = "human"
+    LIKELY_MACHINE = "likely_machine"
+    MACHINE = "machine"
+
+
+class SignalReported(Message):
+    """One provider event about one of our messages, verified and parsed, with its raw payload.
+
+    ``provider_event_id`` is unique within ``provider`` and is what deduplicates. ``hard`` is set for bounces only:
+    True for a permanent one, False for a transient one.
+    """
+
+    type: Literal["signal.reported"] = "signal.reported"
+    provider: str
+    provider_event_id: str
+    message_id: MessageId
+    kind: SignalKind
+    occurred_at: AwareDatetime
+    grade: Grade = Grade.HUMAN
+    grade_reasons: tuple[str, ...] = ()
+    hard: bool | None = None
+    payload: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+# --- campaign-execution ------------------------------------------------------------------------------------------
+
+
+class ActionsDue(Message):
+    """Scheduled actions that are due, or will be when this message is seen. Bigint ids of ``scheduled_actions``."""
+
+    type: Literal["actions.due"] = "actions.due"
+    action_ids: tuple[int, ...]
+
+
+class Wake(Message):
+    """A wake bucket has begun: claim what is due in it. ``bucket`` is the bucket's first instant."""
+
+    type: Literal["wake"] = "wake"
+    bucket: AwareDatetime
+
+
+ExecutionMessage = Annotated[ActionsDue | Wake | Sweep | SignalReported, Field(discriminator="type")]
+"""What the execute function consumes, from both of its queues."""
+
+
+# --- message-send ------------------------------------------------------------------------------------------------
+
+
+class SendWanted(Message):
+    """Outbox rows that wait to be claimed."""
+
+    type: Literal["send.wanted"] = "send.wanted"
+    message_ids: tuple[MessageId, ...]
+
+
+LEAD_MESSAGES: TypeAdapter[LeadMessage] = TypeAdapter(LeadMessage)
+PLAN_MESSAGES: TypeAdapter[PlanWanted] = TypeAdapter(PlanWanted)
+EXECUTION_MESSAGES: TypeAdapter[ExecutionMessage] = TypeAdapter(ExecutionMessage)
+SEND_MESSAGES: TypeAdapter[SendWanted] = TypeAdapter(SendWanted)

@@ -1,0 +1,159 @@
+"""What a function may be told from outside: one frozen model a function, read once, never at import.
+
+Every value comes from an environment variable of the field's name in capitals (``lead_analysis_queue_url`` from
+``LEAD_ANALYSIS_QUEUE_URL``). Secrets never travel in the environment: `Secrets` is read from Secrets Manager.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cadenza.core import aws
+from cadenza.core.errors import ConfigurationError
+
+
+class Settings(BaseModel):
+    """Base of the functions' settings. Mix in what a function needs, nothing more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    app_secret_arn: str = ""
+    public_url: str = ""
+    """Base of the URLs that leave the house (tracking, opt-out, webhooks), without a trailing slash."""
+
+
+class DatabaseSettings(Settings):
+    """Where Postgres is. ``database_url`` (local) wins over host and user (Aurora with IAM authentication)."""
+
+    database_url: str = ""
+    database_host: str = ""
+    database_port: int = 5432
+    database_name: str = "cadenza"
+    database_user: str = ""
+    database_role: str = ""
+    """The Postgres role that the function's transactions run as: ``cadenza_api`` or ``cadenza_worker``."""
+    database_ca_file: str = ""
+    """PEM file of the certificate authority that signed the server's certificate; "" means the system's store."""
+
+
+class LeadQueue(Settings):
+    """May put work on lead-analysis."""
+
+    lead_analysis_queue_url: str
+
+
+class CreationQueue(Settings):
+    """May put work on campaign-creation."""
+
+    campaign_creation_queue_url: str
+
+
+class EngagementQueue(Settings):
+    """May put signals on engagement-events."""
+
+    engagement_events_queue_url: str
+
+
+class ExecutionQueue(Settings):
+    """May put actions on campaign-execution, at once or by a wake."""
+
+    campaign_execution_queue_url: str
+    campaign_execution_queue_arn: str
+    scheduler_group: str
+    scheduler_role_arn: str
+
+
+class SendQueue(Settings):
+    """May put outbox ids on message-send."""
+
+    message_send_queue_url: str
+
+
+class AiSettings(Settings):
+    """Which AI to ask. Without a key in the app secret the offline analyst and planner do the work."""
+
+    openai_base_url: str = ""
+    openai_model: str = "gpt-5-mini"
+
+
+class CrawlSettings(Settings):
+    """Which crawler to ask. Without a Firecrawl key in the app secret our own bounded crawler does the work."""
+
+    firecrawl_url: str = "https://api.firecrawl.dev"
+
+
+class WebhookSettings(LeadQueue, EngagementQueue):
+    """Settings of functions/webhook."""
+
+
+class ApiSettings(DatabaseSettings, LeadQueue, CreationQueue, ExecutionQueue, SendQueue):
+    """Settings of functions/api."""
+
+
+class AnalyzeSettings(DatabaseSettings, LeadQueue, CreationQueue, AiSettings, CrawlSettings):
+    """Settings of functions/analyze."""
+
+
+class PlanSettings(DatabaseSettings, ExecutionQueue, AiSettings):
+    """Settings of functions/plan."""
+
+
+class ExecuteSettings(DatabaseSettings, ExecutionQueue, SendQueue):
+    """Settings of functions/execute."""
+
+
+class SendSettings(DatabaseSettings, ExecutionQueue, SendQueue):
+    """Settings of functions/send."""
+
+    ses_configuration_set: str = ""
+
+
+class Secrets(BaseModel):
+    """The one JSON secret of an installation. An empty value means: not configured."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    link_signing_key: str = Field(min_length=16)
+    firecrawl_api_key: str = ""
+    firecrawl_webhook_secret: str = ""
+    events_webhook_secret: str = ""
+    """Standard Webhooks secret (``whsec_…``) of the generic event source."""
+    openai_api_key: str = ""
+
+
+S = TypeVar("S", bound=Settings)
+
+
+def load(model: type[S], environ: dict[str, str] | None = None) -> S:
+    """Read ``model`` from the environment.
+
+    Raises:
+        ConfigurationError: A variable is missing or malformed; the message names it.
+    """
+    source = os.environ if environ is None else environ
+    values = {name: source[name.upper()] for name in model.model_fields if source.get(name.upper())}
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        wrong = ", ".join(f"{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"environment variables are missing or malformed: {wrong}") from error
+
+
+@cache
+def secrets(arn: str) -> Secrets:
+    """The installation's secrets, fetched once a process.
+
+    Raises:
+        ConfigurationError: The secret is not JSON of the right shape. Its content is never quoted.
+    """
+    value = aws.secretsmanager().get_secret_value(SecretId=arn)
+    try:
+        return Secrets.model_validate(json.loads(value["SecretString"]))
+    except (ValidationError, ValueError):
+        # "from None": a validation error quotes its input, and that is the secret.
+        raise ConfigurationError("the app secret (APP_SECRET_ARN) is not JSON with the expected keys") from None

@@ -1,0 +1,213 @@
+"""Every state a row can be in, and the one table of allowed moves for each.
+
+A move is a guarded UPDATE: ``WHERE id = … AND status IN (those that may go there)``; `sources` gives that list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+S = TypeVar("S", bound=StrEnum)
+
+
+def sources(moves: Mapping[S, frozenset[S]], target: S) -> tuple[S, ...]:
+    """The states from which ``target`` may be entered, in the order of the enum."""
+    return tuple(state for state, targets in moves.items() if target in targets)
+
+
+class LeadStatus(StrEnum):
+    """A company site, from import to report."""
+
+    NEW = "new"
+    CRAWLING = "crawling"
+    CRAWLED = "crawled"
+    ANALYZING = "analyzing"
+    ANALYZED = "analyzed"
+    FAILED = "failed"
+
+
+LEAD_MOVES: Mapping[LeadStatus, frozenset[LeadStatus]] = {
+    LeadStatus.NEW: frozenset({LeadStatus.CRAWLING, LeadStatus.FAILED}),
+    LeadStatus.CRAWLING: frozenset({LeadStatus.CRAWLED, LeadStatus.FAILED}),
+    LeadStatus.CRAWLED: frozenset({LeadStatus.ANALYZING, LeadStatus.FAILED}),
+    LeadStatus.ANALYZING: frozenset({LeadStatus.ANALYZED, LeadStatus.FAILED}),
+    LeadStatus.ANALYZED: frozenset(),
+    LeadStatus.FAILED: frozenset({LeadStatus.CRAWLING}),
+}
+
+
+class CampaignKind(StrEnum):
+    """Where a campaign's content comes from."""
+
+    TEMPLATE = "template"
+    WORKFLOW = "workflow"
+    AI = "ai"
+
+
+class CampaignStatus(StrEnum):
+    """The umbrella over many enrolments."""
+
+    DRAFT = "draft"
+    SCHEDULED = "scheduled"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+CAMPAIGN_MOVES: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
+    CampaignStatus.DRAFT: frozenset({CampaignStatus.SCHEDULED, CampaignStatus.RUNNING, CampaignStatus.CANCELLED}),
+    CampaignStatus.SCHEDULED: frozenset({CampaignStatus.DRAFT, CampaignStatus.RUNNING, CampaignStatus.CANCELLED}),
+    CampaignStatus.RUNNING: frozenset(
+        {CampaignStatus.PAUSED, CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED}
+    ),
+    CampaignStatus.PAUSED: frozenset({CampaignStatus.RUNNING, CampaignStatus.CANCELLED}),
+    CampaignStatus.COMPLETED: frozenset(),
+    CampaignStatus.CANCELLED: frozenset(),
+    CampaignStatus.FAILED: frozenset(),
+}
+
+
+class EnrolmentStatus(StrEnum):
+    """Where one contact stands in one campaign."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+ENROLMENT_MOVES: Mapping[EnrolmentStatus, frozenset[EnrolmentStatus]] = {
+    EnrolmentStatus.DRAFT: frozenset({EnrolmentStatus.ACTIVE, EnrolmentStatus.STOPPED}),
+    EnrolmentStatus.ACTIVE: frozenset({EnrolmentStatus.COMPLETED, EnrolmentStatus.STOPPED, EnrolmentStatus.FAILED}),
+    EnrolmentStatus.COMPLETED: frozenset(),
+    EnrolmentStatus.STOPPED: frozenset(),
+    EnrolmentStatus.FAILED: frozenset(),
+}
+
+
+class ActionKind(StrEnum):
+    """What a scheduled action does when it is due."""
+
+    SEND = "send"
+    TIMEOUT = "timeout"
+
+
+class ActionStatus(StrEnum):
+    """A live action waits, or has been handed to the queue."""
+
+    PENDING = "pending"
+    ENQUEUED = "enqueued"
+
+
+class ActionOutcome(StrEnum):
+    """How an action ended."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class MessageStatus(StrEnum):
+    """An outbox row, from queued to what the provider last said of it."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    SENT = "sent"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    DELIVERED = "delivered"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+
+
+MESSAGE_MOVES: Mapping[MessageStatus, frozenset[MessageStatus]] = {
+    MessageStatus.QUEUED: frozenset({MessageStatus.SENDING, MessageStatus.SKIPPED}),
+    MessageStatus.SENDING: frozenset(
+        {MessageStatus.SENT, MessageStatus.FAILED, MessageStatus.UNKNOWN, MessageStatus.QUEUED}
+    ),
+    MessageStatus.UNKNOWN: frozenset({MessageStatus.SENT, MessageStatus.FAILED}),
+    MessageStatus.SENT: frozenset({MessageStatus.DELIVERED, MessageStatus.BOUNCED, MessageStatus.COMPLAINED}),
+    MessageStatus.DELIVERED: frozenset({MessageStatus.BOUNCED, MessageStatus.COMPLAINED}),
+    MessageStatus.BOUNCED: frozenset({MessageStatus.COMPLAINED}),
+    MessageStatus.COMPLAINED: frozenset(),
+    MessageStatus.FAILED: frozenset(),
+    MessageStatus.SKIPPED: frozenset(),
+}
+
+MESSAGE_OPEN: tuple[MessageStatus, ...] = (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN)
+"""Not final: a campaign cannot complete while one of its messages is in one of these."""
+
+
+class JobKind(StrEnum):
+    """What the job ledger records."""
+
+    CRAWL = "crawl"
+    ANALYSIS = "analysis"
+    PLANNING = "planning"
+
+
+class JobStatus(StrEnum):
+    """One piece of work that people ask about."""
+
+    QUEUED = "QUEUED"
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    SKIPPED = "SKIPPED"
+
+
+JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
+    JobStatus.QUEUED: frozenset({JobStatus.ACTIVE, JobStatus.SKIPPED, JobStatus.FAILED}),
+    JobStatus.ACTIVE: frozenset(
+        {JobStatus.ACTIVE, JobStatus.QUEUED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.SKIPPED}
+    ),
+    JobStatus.COMPLETED: frozenset(),
+    JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
+    JobStatus.SKIPPED: frozenset({JobStatus.QUEUED}),
+}
+
+
+class BatchStatus(StrEnum):
+    """An import of leads."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Channel(StrEnum):
+    """How a message reaches a person."""
+
+    EMAIL = "email"
+    SMS = "sms"
+    CALL = "call"
+
+
+class SuppressionChannel(StrEnum):
+    """What a suppression names."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    DOMAIN = "domain"
+
+
+class Role(StrEnum):
+    """What an API key may do; each includes the ones before it."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+class ApprovalMode(StrEnum):
+    """Whether people look at plans before anything is sent."""
+
+    AUTOMATIC = "automatic"
+    REVIEW_EACH = "review_each"
+    REVIEW_FIRST = "review_first"

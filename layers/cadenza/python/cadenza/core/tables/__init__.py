@@ -1,0 +1,54 @@
+"""The schema, in SQLAlchemy Core: one module a concept, partial indexes beside the tables they serve.
+
+Importing this package defines every table on `METADATA`. What it cannot say (row-level security, roles, the
+authentication function) stands in ``migrations/versions`` and is checked by tests against the catalogue.
+"""
+
+from cadenza.core.tables.base import METADATA
+from cadenza.core.tables.campaigns import (
+    campaign_leads,
+    campaign_plans,
+    campaigns,
+    contact_campaigns,
+    templates,
+    workflow_steps,
+    workflows,
+)
+from cadenza.core.tables.contacts import contacts, holds, suppressions
+from cadenza.core.tables.delivery import message_events, outbound_messages, send_quota, sender_identities
+from cadenza.core.tables.execution import campaign_transitions, finished_actions, scheduled_actions
+from cadenza.core.tables.leads import lead_analyses, lead_batches, lead_pages, leads
+from cadenza.core.tables.operations import ai_usage, circuit_breakers, heartbeats, jobs
+from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
+
+__all__ = [
+    "METADATA",
+    "ai_usage",
+    "api_keys",
+    "automation_settings",
+    "campaign_leads",
+    "campaign_plans",
+    "campaign_transitions",
+    "campaigns",
+    "circuit_breakers",
+    "contact_campaigns",
+    "contacts",
+    "finished_actions",
+    "heartbeats",
+    "holds",
+    "jobs",
+    "lead_analyses",
+    "lead_batches",
+    "lead_pages",
+    "leads",
+    "message_events",
+    "outbound_messages",
+    "scheduled_actions",
+    "send_quota",
+    "sender_identities",
+    "suppressions",
+    "templates",
+    "workflow_steps",
+    "workflows",
+    "workspaces",
+]

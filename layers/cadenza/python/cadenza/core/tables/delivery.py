@@ -1,0 +1,128 @@
+"""The outbox, what providers reported, who sends and how much."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+
+from cadenza.core.states import Channel, MessageStatus
+from cadenza.core.tables.base import (
+    METADATA,
+    document,
+    instant,
+    literals,
+    one_of,
+    public_id,
+    reference,
+    state,
+    words,
+    workspace_id,
+)
+
+sender_identities = Table(
+    "sender_identities",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    words("name"),
+    Column("email", Text, nullable=False),
+    words("reply_to"),
+    words("company"),
+    words("postal_address"),
+    Column("provider", Text, nullable=False, server_default=text("'ses'")),
+    document("provider_settings"),
+    Column("daily_cap", Integer, comment="messages a day; null: no cap"),
+    document("warm_up"),
+    instant("paused_at", nullable=True),
+    words("paused_reason"),
+    instant("created_at"),
+    UniqueConstraint("workspace_id", "email"),
+)
+
+outbound_messages = Table(
+    "outbound_messages",
+    METADATA,
+    public_id(),
+    Column("workspace_id", Uuid, nullable=False),
+    reference("enrolment_id", "contact_campaigns.id"),
+    Column("campaign_id", Uuid, nullable=False),
+    Column("contact_id", Uuid, nullable=False),
+    reference("sender_id", "sender_identities.id", nullable=True),
+    Column("node", Text, nullable=False),
+    Column("visit", Integer, nullable=False),
+    state("channel"),
+    state(),
+    instant("due_at"),
+    instant("closes_at", nullable=True),
+    instant("queued_at"),
+    instant("enqueued_at", nullable=True),
+    Column("attempt_id", Uuid, comment="the one provider call that may be under way"),
+    instant("lease_until", nullable=True),
+    instant("sent_at", nullable=True),
+    instant("finished_at", nullable=True),
+    words("to_address"),
+    words("subject"),
+    words("provider"),
+    Column("provider_message_id", Text),
+    words("reason"),
+    UniqueConstraint("enrolment_id", "node", "visit"),
+    one_of("channel", Channel),
+    one_of("status", MessageStatus),
+    comment="the outbox: a row is handed to a provider at most once",
+)
+Index(
+    "ix_outbound_messages_queued",
+    outbound_messages.c.due_at,
+    postgresql_where=text(f"status = {literals(MessageStatus.QUEUED)}"),
+)
+Index(
+    "ix_outbound_messages_sending",
+    outbound_messages.c.lease_until,
+    postgresql_where=text(f"status IN ({literals(MessageStatus.SENDING, MessageStatus.UNKNOWN)})"),
+)
+Index("ix_outbound_messages_campaign_id", outbound_messages.c.campaign_id, outbound_messages.c.status)
+Index("ix_outbound_messages_contact_id", outbound_messages.c.contact_id)
+
+message_events = Table(
+    "message_events",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("workspace_id", Uuid, nullable=False),
+    reference("message_id", "outbound_messages.id"),
+    Column("provider", Text, nullable=False),
+    Column("provider_event_id", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("grade", Text, nullable=False),
+    document("grade_reasons", "[]"),
+    Column("hard", Boolean, comment="bounces: permanent or transient"),
+    instant("occurred_at"),
+    instant("received_at"),
+    words("verdict"),
+    document("payload"),
+    UniqueConstraint("provider", "provider_event_id"),
+)
+Index("ix_message_events_message_id", message_events.c.message_id, message_events.c.occurred_at)
+
+send_quota = Table(
+    "send_quota",
+    METADATA,
+    Column("scope", Text, nullable=False, comment="workspace, campaign or sender"),
+    Column("scope_id", Uuid, nullable=False),
+    Column("day", Date, nullable=False, comment="UTC day"),
+    workspace_id(),
+    Column("used", Integer, nullable=False),
+    PrimaryKeyConstraint("scope", "scope_id", "day"),
+)

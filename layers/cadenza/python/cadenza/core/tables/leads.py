@@ -1,0 +1,78 @@
+"""Company sites: imports, crawled pages, analyses."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, UniqueConstraint
+
+from cadenza.core.states import BatchStatus, LeadStatus
+from cadenza.core.tables.base import (
+    METADATA,
+    document,
+    instant,
+    one_of,
+    public_id,
+    reference,
+    state,
+    words,
+    workspace_id,
+)
+
+lead_batches = Table(
+    "lead_batches",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    words("source"),
+    state(),
+    Column("total_rows", Integer, nullable=False),
+    document("report"),
+    instant("created_at"),
+    one_of("status", BatchStatus),
+)
+
+leads = Table(
+    "leads",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    reference("batch_id", "lead_batches.id", nullable=True),
+    Column("domain", Text, nullable=False, comment="normalised: lower case, IDNA, no www"),
+    Column("url", Text, nullable=False),
+    words("company_name"),
+    state(),
+    Column("crawl_id", Text, comment="the provider's id of the crawl under way or last finished"),
+    words("failure_reason"),
+    instant("created_at"),
+    instant("updated_at"),
+    UniqueConstraint("workspace_id", "domain"),
+    one_of("status", LeadStatus),
+)
+Index("ix_leads_batch_id", leads.c.batch_id)
+
+lead_pages = Table(
+    "lead_pages",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    workspace_id(),
+    reference("lead_id", "leads.id", cascade=True),
+    Column("url", Text, nullable=False),
+    document("page"),
+    instant("fetched_at"),
+    UniqueConstraint("lead_id", "url"),
+)
+
+lead_analyses = Table(
+    "lead_analyses",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    reference("lead_id", "leads.id", cascade=True),
+    Column("input_hash", Text, nullable=False, comment="SHA-256 of the pages and of what analyses them"),
+    document("report"),
+    document("stats"),
+    words("model"),
+    words("prompt_version"),
+    Column("cost_usd_micros", BigInteger, nullable=False),
+    instant("created_at"),
+    UniqueConstraint("lead_id", "input_hash"),
+)

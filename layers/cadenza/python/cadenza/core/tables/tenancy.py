@@ -1,0 +1,48 @@
+"""Workspaces, their keys and their settings."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, SmallInteger, Table, Text, Time, Uuid, text
+from sqlalchemy import ForeignKey as References
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from cadenza.core.states import ApprovalMode, Role
+from cadenza.core.tables.base import METADATA, instant, one_of, public_id, state, words, workspace_id
+
+workspaces = Table("workspaces", METADATA, public_id(), words("name"), instant("created_at"))
+
+api_keys = Table(
+    "api_keys",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    words("name"),
+    Column("key_hash", Text, nullable=False, unique=True, comment="SHA-256, hex; the key itself is shown once"),
+    state("role"),
+    instant("created_at"),
+    instant("revoked_at", nullable=True),
+    one_of("role", Role),
+)
+
+automation_settings = Table(
+    "automation_settings",
+    METADATA,
+    Column("workspace_id", Uuid, References("workspaces.id"), primary_key=True),
+    Column("enabled", Boolean, nullable=False, server_default=text("true")),
+    Column("working_hours_start", Time),
+    Column("working_hours_end", Time),
+    Column("working_days", ARRAY(SmallInteger), nullable=False, server_default=text("'{1,2,3,4,5,6,7}'::smallint[]")),
+    words("holidays_country"),
+    Column("extra_holidays", ARRAY(Date), nullable=False, server_default=text("'{}'::date[]")),
+    Column("daily_cap", Integer, comment="messages a day over the workspace; null: no cap"),
+    Column("stagger_s", Integer, nullable=False, server_default=text("5"), comment="between two plans of one lead"),
+    Column("approval_mode", Text, nullable=False, server_default=text(f"'{ApprovalMode.AUTOMATIC.value}'")),
+    Column("approval_first_n", Integer, nullable=False, server_default=text("0")),
+    Column("stop_company_on_reply", Boolean, nullable=False, server_default=text("false")),
+    Column("resend_unknown", Boolean, nullable=False, server_default=text("false")),
+    Column("unknown_bound_s", Integer, nullable=False, server_default=text("86400")),
+    Column("offline_fallback", Boolean, nullable=False, server_default=text("true")),
+    Column("ai_daily_budget_usd_micros", BigInteger, comment="null: no limit"),
+    instant("updated_at"),
+    one_of("approval_mode", ApprovalMode),
+)

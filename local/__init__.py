@@ -1,0 +1,1 @@
+"""The whole system on one machine. Never shipped; everything binds to loopback."""

@@ -1,0 +1,50 @@
+"""Fixtures shared by all tests: one embedded Postgres a session, one cloned database a test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+from sqlalchemy.engine import URL
+
+from cadenza.core.db import Database
+from cadenza.core.migrations import upgrade
+from local.postgres import EmbeddedPostgres
+
+TEMPLATE = "cadenza_template"
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """A real server with the migrated schema in a template database."""
+    with EmbeddedPostgres(durable=False) as server:
+        owner = Database(server.create(TEMPLATE))
+        with owner.worker() as connection:
+            upgrade(connection)
+        owner.close()
+        yield server
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[URL]:
+    """A fresh migrated database, dropped after the test."""
+    name = f"test_{next(_numbers)}"
+    yield postgres.create(name, TEMPLATE)
+    postgres.drop(name)
+
+
+@pytest.fixture
+def database(database_url: URL) -> Iterator[Database]:
+    """The fresh database, as the workers see it (all workspaces)."""
+    with_role = Database(database_url, role="cadenza_worker", patience_s=1)
+    yield with_role
+    with_role.close()
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A fixed instant, a Tuesday morning in winter."""
+    return datetime(2026, 1, 13, 10, 0, tzinfo=UTC)
