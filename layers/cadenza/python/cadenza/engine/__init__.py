@@ -1,0 +1,1 @@
+"""The state machine: `decide` and `schedule` are pure, `apply` is their SQL."""

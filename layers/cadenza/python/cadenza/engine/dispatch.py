@@ -1,0 +1,62 @@
+"""After the commit: hints to the queues, wakes for what is due later. All of it may be lost or repeated harmlessly."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from cadenza.core.messages import ActionsDue, SendWanted
+from cadenza.core.queues import Outgoing, Queue, delay_until
+from cadenza.engine.apply import SOON, FollowUp
+from cadenza.engine.wakes import Wakes, bucket_of
+
+T = TypeVar("T")
+
+ACTIONS_A_MESSAGE = 50
+MESSAGES_A_MESSAGE = 10
+
+
+class Dispatcher:
+    """Hands follow-ups on."""
+
+    def __init__(self, execution: Queue, wakes: Wakes, send: Queue | None = None) -> None:
+        """``send`` may be absent in functions whose work never queues a message."""
+        self._execution = execution
+        self._wakes = wakes
+        self._send = send
+
+    def dispatch(self, follow_up: FollowUp, now: datetime, correlation_id: str = "") -> None:
+        """Send what is due soon, with its exact delay; make sure that the rest will be woken.
+
+        Raises:
+            Retryable: A service did not take everything; the safety sweep makes up for it.
+        """
+        by_delay: defaultdict[int, list[int]] = defaultdict(list)
+        later: set[datetime] = set()
+        for action in follow_up.actions:
+            if action.due_at <= now + SOON:
+                by_delay[delay_until(action.due_at, now)].append(action.id)
+            else:
+                later.add(bucket_of(action.due_at))
+        self._wakes.ensure(later)
+        self._execution.send(
+            Outgoing(ActionsDue(action_ids=ids, correlation_id=correlation_id), delay_s)
+            for delay_s, all_ids in sorted(by_delay.items())
+            for ids in _chunks(sorted(all_ids), ACTIONS_A_MESSAGE)
+        )
+        if follow_up.messages and self._send is not None:
+            self._send.send(
+                SendWanted(message_ids=ids, correlation_id=correlation_id)
+                for ids in _chunks(follow_up.messages, MESSAGES_A_MESSAGE)
+            )
+
+    def renew(self, instants: Iterable[datetime]) -> None:
+        """See to it that the buckets of these instants have their wakes."""
+        self._wakes.ensure(bucket_of(instant) for instant in instants)
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:
+    for start in range(0, len(items), size):
+        yield tuple(items[start : start + size])

@@ -1,0 +1,1 @@
+"""The plan model, its compiler, and the planners that write plans."""

@@ -1,0 +1,163 @@
+"""A plan by a model, held to what it was told: it writes steps and words, everything else comes from the brief.
+
+The model answers with a draft that has no time zone, no quiet hours, no sender and no HTML, so it cannot change them.
+The draft is compiled and linted; what is wrong goes back, twice at most; then the caller plans offline or skips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from cadenza.core.ai import AiClient, AiFailed, AiUsage, as_data, load_prompt
+from cadenza.planning.brief import PlanBrief
+from cadenza.planning.findings import Compiled, Severity
+from cadenza.planning.lint import lint_pace, lint_plan
+from cadenza.planning.model import NodeAction, Plan, PlanEvent
+
+AI_VERSION = "plan.v1"
+MAX_REPAIRS = 2
+
+Json = dict[str, JsonValue]
+Compile = Callable[[object], Compiled]
+"""The compiler: `planning.compiler.compile_plan`, given by the caller with the renderer's variables bound, if any."""
+
+
+class Trouble(Protocol):
+    """What a finding of the compiler and one of the linter have in common."""
+
+    @property
+    def code(self) -> StrEnum: ...
+    @property
+    def severity(self) -> Severity: ...
+    @property
+    def pointer(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    def to_json(self) -> dict[str, str]: ...
+
+
+class PlanUnusable(AiFailed):
+    """The model's last plan still had errors. ``findings`` are those; ``usage`` covers all tries."""
+
+    def __init__(self, findings: Sequence[Trouble], usage: AiUsage) -> None:
+        codes = ", ".join(sorted({str(finding.code) for finding in findings}))
+        super().__init__(f"no usable plan after {usage.calls} tries: {codes}", usage)
+        self.findings = tuple(findings)
+
+
+@dataclass(frozen=True, slots=True)
+class AiPlan:
+    """A plan without errors, by whom, and what it took."""
+
+    plan: Json
+    model: str
+    version: str
+    usage: AiUsage
+
+
+def plan_with_ai(client: AiClient, brief: PlanBrief, compile_plan: Compile) -> AiPlan:
+    """Let a model plan; compile and lint what it wrote, and let it repair at most twice.
+
+    Raises:
+        Retryable, AiRefused, AiInvalid, AiRejected: See `AiClient.ask`; the failures' usage covers all calls.
+        PlanUnusable: The last repair still had errors.
+    """
+    prompt = load_prompt("cadenza.planning", AI_VERSION)
+    told: Json = brief.model_dump(mode="json")
+    question = dict(told)
+    usage: AiUsage | None = None
+    findings: list[Trouble] = []
+    for _ in range(1 + MAX_REPAIRS):
+        try:
+            answer = client.ask(prompt, as_data("brief", question), PlanDraft)
+        except AiFailed as error:
+            error.usage = _sum(usage, error.usage)
+            raise
+        usage = _sum(usage, answer.usage)
+        plan = assembled(answer.value, brief)
+        findings = errors_of(plan, brief, compile_plan)
+        if not findings:
+            return AiPlan(plan, client.model, prompt.version, usage or answer.usage)
+        previous: JsonValue = answer.value.model_dump(mode="json")
+        found: list[JsonValue] = [dict(finding.to_json()) for finding in findings]
+        question = {**told, "previous_plan": previous, "findings": found}
+    raise PlanUnusable(findings, usage or AiUsage(model=client.model, prompt_version=prompt.version, calls=0))
+
+
+def errors_of(plan: Json, brief: PlanBrief, compile_plan: Compile) -> list[Trouble]:
+    """Everything that refuses a plan: the compiler's errors, and then the linter's about its copy and its pace."""
+    compiled = compile_plan(plan)
+    if compiled.plan is None:
+        return list(compiled.errors)
+    return [*lint_plan(Plan.model_validate(plan), brief), *lint_pace(compiled.plan, brief)]
+
+
+def _sum(one: AiUsage | None, other: AiUsage | None) -> AiUsage | None:
+    return one + other if one and other else one or other
+
+
+# --- what a model is asked for -----------------------------------------------------------------------------------
+
+
+class _Draft(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class DraftTransition(_Draft):
+    """A way on. At most one of ``within`` and ``after``; ISO 8601."""
+
+    on: PlanEvent
+    to: str
+    within: str | None
+    after: str | None
+
+
+class DraftNode(_Draft):
+    """One step. ``subject``, ``body`` and ``delay`` (ISO 8601, "PT0S" for none) matter to send nodes only."""
+
+    id: str
+    action: NodeAction
+    delay: str
+    subject: str
+    body: str
+    transitions: list[DraftTransition]
+
+
+class PlanDraft(_Draft):
+    """What a model answers: steps and words, nothing else."""
+
+    start_node_id: str
+    nodes: list[DraftNode] = Field(description="Every step of the plan, the stop node included.")
+
+
+def assembled(draft: PlanDraft, brief: PlanBrief) -> Json:
+    """The draft as plan JSON of version 1.1, with zone and quiet hours from the brief."""
+    nodes: list[JsonValue] = [_node(node) for node in draft.nodes]
+    plan: Json = {
+        "version": "1.1",
+        "timezone": brief.time_zone,
+        "startNodeId": draft.start_node_id,
+        "nodes": nodes,
+    }
+    if brief.quiet_hours is not None:
+        plan["quietHours"] = {"start": brief.quiet_hours.start, "end": brief.quiet_hours.end}
+    return plan
+
+
+def _node(node: DraftNode) -> Json:
+    made: Json = {"id": node.id, "action": node.action.value}
+    if node.action is NodeAction.SEND:
+        made |= {"subject": node.subject, "body": node.body, "schedule": {"delay": node.delay or "PT0S"}}
+    if node.action is not NodeAction.STOP:
+        made["transitions"] = [_transition(way) for way in node.transitions]
+    return made
+
+
+def _transition(way: DraftTransition) -> Json:
+    bounds = {"within": way.within, "after": way.after}
+    return {"on": way.on.value, "to": way.to, **{name: text for name, text in bounds.items() if text}}
