@@ -1,0 +1,1 @@
+"""Provider payload to signal: signatures, parsing, grading. Nothing here touches the database."""
