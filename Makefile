@@ -39,6 +39,31 @@ node_modules/.ready: package.json package-lock.json
 	@npm ci --silent --ignore-scripts
 	@touch $@
 
+demo: setup ## Run the whole way on this machine and check it (KEEP=1 leaves it running)
+	@$(BIN)/python -m local.demo
+
+test: setup ## Run the tests (under five minutes)
+	@$(BIN)/pytest -q
+
+test-long: setup ## Run properties and interleavings at their full count (under thirty minutes)
+	@CADENZA_LONG=1 $(BIN)/pytest -q -m long
+
+check: setup ## Lint, types, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@node_modules/.bin/basedpyright
+	@$(BIN)/lint-imports
+
+format: $(VENV)/.ready ## Format, and fix what can be fixed by itself
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+synth: layer node_modules/.ready ## Synthesise the production stack (cdk.out), checked by cdk-nag
+	@JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=20 node_modules/.bin/cdk synth --quiet
+
+layer: $(VENV)/.ready ## Build the Lambda layers (arm64, Python 3.13) without Docker
+	@$(BIN)/python scripts/build-layers
+
 lock: $(VENV)/.ready ## Pin every dependency anew with hashes (requirements/*.txt)
 	@scripts/lock
 

@@ -1,0 +1,1 @@
+"""The stack on AWS, as CDK constructs: one file a construct, composed in ``stack``, chosen by context in ``config``."""

@@ -1,0 +1,182 @@
+"""All of Cadenza on this machine, for one ``with`` block: Postgres, AWS, the world outside, the deployed stack."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from pydantic import TypeAdapter
+
+from cadenza.core.db import Database
+from local.aws import ROOT, LocalAws, Outputs
+from local.gateway import Gateway
+from local.postgres import EmbeddedPostgres
+from local.world.firecrawl import FirecrawlService
+from local.world.mail import CapturedMail, MailCapture
+from local.world.recipients import Recipients
+from local.world.sites import SampleSites
+
+DATABASE = "cadenza"
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A tenant of the running system, and the key that opens it."""
+
+    workspace_id: str
+    api_key: str
+
+
+_WORKSPACE: Final = TypeAdapter(Workspace)
+
+
+class LocalSystem:
+    """Everything, started in order and stopped in the opposite one, whatever happens.
+
+    Args:
+        enforce_iam: Whether the local AWS refuses what the functions' roles do not grant.
+        on_mail: Called with each mail that leaves, on a thread of the mail capture's.
+        say: Told in a few words what is being started.
+        port: Loopback port of the public URL; 0 takes a free one.
+        keep_mail: Folder that the captured mails stay in; None: a temporary one.
+    """
+
+    def __init__(
+        self,
+        *,
+        enforce_iam: bool = True,
+        on_mail: Callable[[CapturedMail], None] | None = None,
+        say: Callable[[str], None] | None = None,
+        port: int = 0,
+        mail_folder: Path | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        self._enforce_iam = enforce_iam
+        self._on_mail = on_mail
+        self._say = say or _silence
+        self._port = port
+        self._mail_folder = mail_folder
+        self._environment = environment or {}
+        self._stack = ExitStack()
+        # Secrets of this run only.
+        self._firecrawl_key = f"fc-{secrets.token_hex(16)}"
+        self._firecrawl_secret = secrets.token_hex(32)
+        self._events_secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def _start(self) -> None:
+        enter = self._stack.enter_context
+        self._say("Postgres")
+        self.postgres = enter(EmbeddedPostgres())
+        url = self.postgres.create(DATABASE)
+        self._say("sample sites, crawl service, mail capture")
+        self.sites = enter(SampleSites())
+        self.firecrawl = enter(
+            FirecrawlService(self.sites.resolver(), api_key=self._firecrawl_key, webhook_secret=self._firecrawl_secret)
+        )
+        self.mail = enter(MailCapture(self._folder_for_mail(), on_mail=self._on_mail))
+        self.gateway = enter(Gateway(port=self._port))
+        self.recipients = enter(Recipients(self.gateway.url, self._events_secret))
+        self._say("local AWS")
+        self.aws = enter(LocalAws(enforce_iam=self._enforce_iam))
+        self._say("deploying the stack")
+        self.outputs: Outputs = self.aws.deploy(
+            {
+                "databaseUrl": url.render_as_string(hide_password=False),
+                "publicUrl": self.gateway.url,
+                "environment": json.dumps(
+                    {
+                        "FIRECRAWL_URL": self.firecrawl.url,
+                        "AWS_ENDPOINT_URL_SESV2": self.mail.url,
+                        **self._environment,
+                    }
+                ),
+            }
+        )
+        self.gateway.upstream = self.outputs.api_url
+        self.aws.fill_secret(
+            self.outputs.app_secret_arn,
+            {
+                "firecrawl_api_key": self._firecrawl_key,
+                "firecrawl_webhook_secret": self._firecrawl_secret,
+                "events_webhook_secret": self._events_secret,
+            },
+        )
+        self._say("migrating the database")
+        self.aws.invoke(self.outputs.functions["migrate"], {})
+        self.database = Database(url, role="cadenza_worker")
+        self._stack.callback(self.database.close)
+
+    def _folder_for_mail(self) -> Path:
+        if self._mail_folder is not None:
+            shutil.rmtree(self._mail_folder, ignore_errors=True)
+            self._mail_folder.mkdir(parents=True)
+            return self._mail_folder
+        return Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="cadenza-mail-")))
+
+    def create_workspace(self, name: str) -> Workspace:
+        """A tenant with an admin's key, made as an operator would: by invoking the migrate function."""
+        made = self.aws.invoke(self.outputs.functions["migrate"], {"create_workspace": {"name": name}})
+        return _WORKSPACE.validate_python(made)
+
+    def queue_depths(self) -> dict[str, int]:
+        """Messages waiting, in flight or delayed in each queue and DLQ, by name."""
+        client = self.aws.session.client(  # pyright: ignore[reportUnknownMemberType] - stubs of some services only
+            "sqs", endpoint_url=self.aws.url, config=self.aws.client_config
+        )
+        try:
+            named = {**self.outputs.queues, **{f"{n} DLQ": u for n, u in self.outputs.dead_letters.items()}}
+            return {
+                name: sum(
+                    int(count)
+                    for count in client.get_queue_attributes(
+                        QueueUrl=url,
+                        AttributeNames=[
+                            "ApproximateNumberOfMessages",
+                            "ApproximateNumberOfMessagesNotVisible",
+                            "ApproximateNumberOfMessagesDelayed",
+                        ],
+                    )["Attributes"].values()
+                )
+                for name, url in named.items()
+            }
+        finally:
+            client.close()
+
+    def settle(self, done: Callable[[], bool], timeout_s: float, poll_s: float = 0.25) -> bool:
+        """Wait until ``done``; False when time ran out."""
+        deadline = time.monotonic() + timeout_s
+        while not done():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(poll_s)
+        return True
+
+
+def _silence(what: str) -> None:
+    """Tell nobody."""
+
+
+__all__ = ["ROOT", "LocalSystem", "Workspace"]
