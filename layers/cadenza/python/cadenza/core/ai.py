@@ -1,8 +1,8 @@
 """Asking a model: one question, one typed answer, through any endpoint that speaks the OpenAI API.
 
 Structured outputs of the responses API are used first; an endpoint that has none is asked through chat completions in
-JSON mode. Whatever goes wrong becomes either `Retryable` (the queue brings the work back) or an `AiFailed`, after which
-the caller goes on without a model. The client never retries by itself: the queue does, and it knows how often.
+JSON mode. Whatever goes wrong becomes either `AiBusy` (retryable: the queue brings the work back) or an `AiFailed`,
+after which the caller goes on without a model. The client never retries by itself: the queue does, and knows how often.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from cadenza.core.errors import CadenzaError, Retryable
+from cadenza.core.settings import AiSettings
 
 if TYPE_CHECKING:
     import openai
@@ -45,10 +46,12 @@ _PRICES: Mapping[str, tuple[int, int]] = {
 }
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _PER_TOKENS = 1_000_000
+_MAX_OUTPUT_TOKENS = 16_000  # models that reason count their reasoning in
+_DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
 class AiUsage(BaseModel):
-    """What one or more calls took. ``priced`` is False where the model's price is unknown and the cost is given as 0."""
+    """What one or more calls took. ``priced`` is False where the price is unknown and the cost is given as 0."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -72,13 +75,21 @@ class AiUsage(BaseModel):
         )
 
 
-class AiFailed(CadenzaError):
+class AiFailed(CadenzaError):  # noqa: N818 - reads as what happened
     """No answer, and another try would not bring one. ``usage`` is what was spent on the way, if anything."""
 
     def __init__(self, detail: str, usage: AiUsage | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.usage = usage
+
+
+class AiBusy(Retryable):
+    """The endpoint cannot answer now. ``usage`` is what earlier calls of the same task took, if there were any."""
+
+    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(detail, retry_after_s)
+        self.usage: AiUsage | None = None
 
 
 class AiRefused(AiFailed):
@@ -125,10 +136,12 @@ class AiClient:
     """One connection to one model. A context manager; close it, or keep it for the life of the process."""
 
     def __init__(self, api_key: str, model: str, base_url: str = "", timeout_s: float = 60.0) -> None:
-        import openai
+        import openai  # noqa: PLC0415 - a third of a second that only functions with a model pay
 
         self.model = model
-        self._client = openai.OpenAI(api_key=api_key, base_url=base_url or None, timeout=timeout_s, max_retries=0)
+        self._client = openai.OpenAI(
+            api_key=api_key, base_url=base_url or _DEFAULT_BASE_URL, timeout=timeout_s, max_retries=0
+        )
         self._structured = True
 
     def __enter__(self) -> Self:
@@ -143,16 +156,16 @@ class AiClient:
         """Close the connections."""
         self._client.close()
 
-    def ask(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int = 8_000) -> Answer[T]:
+    def ask(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int = _MAX_OUTPUT_TOKENS) -> Answer[T]:
         """Ask the model to follow ``prompt`` about ``data``.
 
         Raises:
-            Retryable: Rate limit, server error, time-out or no connection; ``retry_after_s`` as the endpoint says.
+            AiBusy: Rate limit, server error, time-out or no connection; ``retry_after_s`` as the endpoint says.
             AiRefused: The model or a content filter refused.
             AiInvalid: The answer was cut off or does not fit ``answer``.
             AiRejected: The endpoint refuses the request as such.
         """
-        import openai
+        import openai  # noqa: PLC0415 - as above
 
         try:
             if self._structured:
@@ -166,7 +179,7 @@ class AiClient:
         except openai.APIStatusError as error:
             raise _translated(error) from error
         except openai.APIConnectionError as error:  # time-outs are a kind of these
-            raise Retryable(f"no answer from the AI endpoint: {type(error).__name__}") from error
+            raise AiBusy(f"no answer from the AI endpoint: {type(error).__name__}") from error
 
     def _respond(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int) -> Answer[T]:
         raw = self._client.responses.with_raw_response.parse(
@@ -232,6 +245,11 @@ class AiClient:
             cost_usd_micros=cost,
             priced=price is not None,
         )
+
+
+def client_for(settings: AiSettings, api_key: str) -> AiClient | None:
+    """The client that an installation is set up for, or None: without a key the work is done offline."""
+    return AiClient(api_key, settings.openai_model, settings.openai_base_url) if api_key else None
 
 
 def price_of(model: str) -> tuple[int, int] | None:
@@ -301,14 +319,14 @@ def _translated(error: openai.APIStatusError) -> CadenzaError:
     if error.code == "insufficient_quota":  # a 429 that waiting does not mend
         return AiRejected("the AI endpoint's quota is used up")
     if status in {_TIMEOUT_STATUS, _TOO_MANY} or status >= _SERVER_ERROR:
-        return Retryable(f"the AI endpoint answered {status}", retry_after_s(error.response.headers))
+        return AiBusy(f"the AI endpoint answered {status}", retry_after_s(error.response.headers))
     if error.code == "content_filter":
         return AiRefused("the endpoint's content filter refused the request")
     return AiRejected(f"the AI endpoint refuses the request: {status} {error.code or ''}".rstrip())
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by ``retry-after-ms`` or ``retry-after`` (RFC 9110: seconds, or a date, read against ``date``)."""
+    """Seconds to wait: ``retry-after-ms``, or ``retry-after`` (RFC 9110: seconds, or a date, read against ``date``)."""
     try:
         if "retry-after-ms" in headers:
             return max(0.0, float(headers["retry-after-ms"]) / 1000)
@@ -319,3 +337,10 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, wait.total_seconds())
     except (ValueError, TypeError):
         return None
+
+
+def configured(api_key: str, model: str, base_url: str) -> AiClient | None:
+    """A client where a key or an endpoint of one's own is set, else None: the rules do the work."""
+    if not (api_key or base_url):
+        return None
+    return AiClient(api_key or "none", model, base_url)  # an endpoint of one's own may need no key; the package does

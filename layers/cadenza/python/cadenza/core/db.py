@@ -12,7 +12,6 @@ import ssl
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Connection, create_engine, event, text
@@ -151,9 +150,8 @@ def _iam_password(settings: DatabaseSettings) -> Callable[[], str]:
     return token
 
 
-@cache
 def connect(settings: DatabaseSettings) -> Database:
-    """The process's database, made on first use.
+    """The database that the settings name. Nothing is connected before the first transaction; make one a process.
 
     Raises:
         ConfigurationError: Neither DATABASE_URL nor DATABASE_HOST and DATABASE_USER are set.

@@ -41,6 +41,13 @@ class DatabaseSettings(Settings):
     """PEM file of the certificate authority that signed the server's certificate; "" means the system's store."""
 
 
+class MigrateSettings(DatabaseSettings):
+    """Settings of functions/migrate, the only one that logs in as the owner."""
+
+    database_secret_arn: str = ""
+    """The master user's secret (JSON: username, password, host, port, dbname); "" where DATABASE_URL says it all."""
+
+
 class LeadQueue(Settings):
     """May put work on lead-analysis."""
 

@@ -33,8 +33,9 @@ LEAD_MOVES: Mapping[LeadStatus, frozenset[LeadStatus]] = {
     LeadStatus.CRAWLING: frozenset({LeadStatus.CRAWLED, LeadStatus.FAILED}),
     LeadStatus.CRAWLED: frozenset({LeadStatus.ANALYZING, LeadStatus.FAILED}),
     LeadStatus.ANALYZING: frozenset({LeadStatus.ANALYZED, LeadStatus.FAILED}),
-    LeadStatus.ANALYZED: frozenset(),
-    LeadStatus.FAILED: frozenset({LeadStatus.CRAWLING}),
+    # A finished lead may be looked at again: the whole way, or its stored pages only.
+    LeadStatus.ANALYZED: frozenset({LeadStatus.CRAWLING, LeadStatus.ANALYZING}),
+    LeadStatus.FAILED: frozenset({LeadStatus.CRAWLING, LeadStatus.ANALYZING}),
 }
 
 

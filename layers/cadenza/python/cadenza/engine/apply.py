@@ -25,7 +25,6 @@ from cadenza.engine.model import (
     NotSent,
     QueueMessage,
     ScheduleAction,
-    SeenEvent,
     Sent,
     Signal,
     State,
@@ -148,26 +147,14 @@ class _Fold:
             self.state = decision.state
             self.decisions.append((stimulus, decision))
             self._take_effects(decision)
-            if isinstance(stimulus, Signal):
-                self._remember_event(stimulus)
         return self
 
     def _forget_events(self, event_ids: set[object]) -> None:
-        """Events of this very batch are in the database already; each becomes known when its turn comes."""
+        """Events of this very batch are in the database already; `decide` learns of each when its turn comes."""
         message = self.state.message
         if message is not None:
             kept = tuple(event for event in message.events if event.event_id not in event_ids)
             self.state = replace(self.state, message=replace(message, events=kept))
-
-    def _remember_event(self, signal: Signal) -> None:
-        message = self.state.message
-        if message is None or message.visit != signal.visit:
-            return
-        if any(event.event_id == signal.event_id for event in message.events):
-            return
-        seen = SeenEvent(signal.event_id, signal.kind, signal.occurred_at, signal.grade)
-        events = tuple(sorted((*message.events, seen), key=lambda event: (event.occurred_at, event.event_id)))
-        self.state = replace(self.state, message=replace(message, events=events))
 
     def _take_effects(self, decision: Decision) -> None:
         for effect in decision.effects:

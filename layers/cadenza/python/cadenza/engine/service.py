@@ -11,6 +11,7 @@ from cadenza.core.ids import CampaignId, EnrolmentId
 from cadenza.core.states import CampaignStatus
 from cadenza.engine import actions, store
 from cadenza.engine.apply import SOON, FollowUp, apply_locked
+from cadenza.engine.completion import complete_campaigns
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.model import Due, Halt, Stimulus
 from cadenza.engine.wakes import BUCKET
@@ -84,7 +85,7 @@ class Engine:
     def complete(self, campaigns: Sequence[CampaignId] | None) -> None:
         """Complete those of the running campaigns (None: of all) that are done (I4)."""
         with self._database.worker() as conn:
-            actions.complete_campaigns(conn, campaigns, self._clock())
+            complete_campaigns(conn, campaigns, self._clock())
 
     def _claim(self, until: datetime) -> None:
         while True:

@@ -68,7 +68,8 @@ _LOCK = text("""
 # A statement of its own, after the lock: only a new snapshot shows what the lock's previous holder wrote.
 _LAST_MESSAGES = text("""
     SELECT e.id AS enrolment_id, m.id, m.node, m.visit, m.status, m.sent_at, coalesce(
-        (SELECT jsonb_agg(jsonb_build_object('id', v.id, 'kind', v.kind, 'at', v.occurred_at, 'grade', v.grade)
+        (SELECT jsonb_agg(jsonb_build_object('id', v.id, 'kind', v.kind, 'at', v.occurred_at, 'grade', v.grade,
+                                             'hard', v.hard)
                           ORDER BY v.occurred_at, v.id)
          FROM message_events v WHERE v.message_id = m.id), '[]') AS events
     FROM contact_campaigns e JOIN outbound_messages m ON m.id = e.last_message_id
@@ -110,6 +111,7 @@ def _last_message(row: Row[tuple[object, ...]]) -> LastMessage:
                 SignalKind(event["kind"]),
                 datetime.fromisoformat(event["at"]),
                 Grade(event["grade"]),
+                event["hard"],
             )
             for event in row.events
         ),

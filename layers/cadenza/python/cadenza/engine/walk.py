@@ -215,7 +215,7 @@ class Walk:
             self._expire_later(anchor)
 
     def time_out(self, event: str, due_at: datetime) -> None:
-        """Fire the earliest timer that is due and not stopped: not always the one heard of, another may have been first.
+        """Fire the earliest timer that is due and not stopped: not always the one heard of, another may come first.
 
         If no timer is left, only events can still lead out of the node.
         """

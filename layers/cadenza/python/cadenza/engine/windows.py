@@ -108,16 +108,12 @@ class WorkingDays:
 
     def _change(self, instant: datetime, *, working: bool) -> datetime | None:
         day = self._day_of(instant)
-        last = day + LOOK_AHEAD
-        while day <= last:
-            start = first_instant(datetime.combine(day, _MIDNIGHT), self.zone)
+        while (found := _next_day(self, day, working=working)) is not None:
+            start = first_instant(datetime.combine(found, _MIDNIGHT), self.zone)
             # A day that a zone skips altogether (by crossing the date line) has no instant.
-            exists = start < first_instant(datetime.combine(day + _DAY, _MIDNIGHT), self.zone)
-            if exists and self._works(day) is working:
+            if start < first_instant(datetime.combine(found + _DAY, _MIDNIGHT), self.zone):
                 return max(instant, start)
-            day += _DAY
-            while day <= last and self._works(day) is not working:
-                day += _DAY
+            day = found + _DAY
         return None
 
     def _day_of(self, instant: datetime) -> date:
@@ -126,13 +122,25 @@ class WorkingDays:
         tomorrow = day + _DAY
         return tomorrow if instant >= first_instant(datetime.combine(tomorrow, _MIDNIGHT), self.zone) else day
 
-    def _works(self, day: date) -> bool:
+    def works(self, day: date) -> bool:
+        """Whether ``day`` is a working day."""
         return day.isoweekday() in self.days and not self._holiday(day)
 
     def _holiday(self, day: date) -> str:
         if day in self.extra_holidays:
             return f"of the workspace, {day}"
         return public_holidays(self.country, day.year).get(day, "") if self.country else ""
+
+
+@lru_cache(maxsize=4096)
+def _next_day(rule: WorkingDays, day: date, *, working: bool) -> date | None:
+    """The first day from ``day`` on that is, or is not, a working day. Cached: a batch asks for the same few."""
+    last = day + LOOK_AHEAD
+    while day <= last:
+        if rule.works(day) is working:
+            return day
+        day += _DAY
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +200,7 @@ def public_holidays(country: str, year: int) -> Mapping[date, str]:
     import holidays  # noqa: PLC0415 - 170 ms that only those pay who ask for holidays
 
     try:
-        return dict(holidays.country_holidays(country, years=year))
+        return dict(holidays.country_holidays(country, years=year, language="en_US"))
     except NotImplementedError:
         return {}
 

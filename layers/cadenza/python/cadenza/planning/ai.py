@@ -13,7 +13,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from cadenza.core.ai import AiClient, AiFailed, AiUsage, as_data, load_prompt
+from cadenza.core.ai import AiBusy, AiClient, AiFailed, AiUsage, as_data, load_prompt
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.findings import Compiled, Severity
 from cadenza.planning.lint import lint_pace, lint_plan
@@ -31,14 +31,18 @@ class Trouble(Protocol):
     """What a finding of the compiler and one of the linter have in common."""
 
     @property
-    def code(self) -> StrEnum: ...
+    def code(self) -> StrEnum:
+        """What kind of thing was found."""
+        ...
+
     @property
-    def severity(self) -> Severity: ...
-    @property
-    def pointer(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    def to_json(self) -> dict[str, str]: ...
+    def severity(self) -> Severity:
+        """Whether it refuses the plan."""
+        ...
+
+    def to_json(self) -> dict[str, str]:
+        """As a model is told."""
+        ...
 
 
 class PlanUnusable(AiFailed):
@@ -64,18 +68,18 @@ def plan_with_ai(client: AiClient, brief: PlanBrief, compile_plan: Compile) -> A
     """Let a model plan; compile and lint what it wrote, and let it repair at most twice.
 
     Raises:
-        Retryable, AiRefused, AiInvalid, AiRejected: See `AiClient.ask`; the failures' usage covers all calls.
+        AiBusy, AiRefused, AiInvalid, AiRejected: See `AiClient.ask`; their usage covers all calls.
         PlanUnusable: The last repair still had errors.
     """
     prompt = load_prompt("cadenza.planning", AI_VERSION)
     told: Json = brief.model_dump(mode="json")
-    question = dict(told)
+    question = told
     usage: AiUsage | None = None
     findings: list[Trouble] = []
     for _ in range(1 + MAX_REPAIRS):
         try:
             answer = client.ask(prompt, as_data("brief", question), PlanDraft)
-        except AiFailed as error:
+        except (AiFailed, AiBusy) as error:
             error.usage = _sum(usage, error.usage)
             raise
         usage = _sum(usage, answer.usage)
@@ -85,7 +89,7 @@ def plan_with_ai(client: AiClient, brief: PlanBrief, compile_plan: Compile) -> A
             return AiPlan(plan, client.model, prompt.version, usage or answer.usage)
         previous: JsonValue = answer.value.model_dump(mode="json")
         found: list[JsonValue] = [dict(finding.to_json()) for finding in findings]
-        question = {**told, "previous_plan": previous, "findings": found}
+        question: Json = {**told, "previous_plan": previous, "findings": found}
     raise PlanUnusable(findings, usage or AiUsage(model=client.model, prompt_version=prompt.version, calls=0))
 
 

@@ -42,9 +42,9 @@ class Cadence(_Frozen):
 class PlanBrief(_Frozen):
     """One contact's brief. ``offering`` and ``ask`` are the sender's own words and are used as they are.
 
-    ``offering`` is one or two whole sentences ("We plan …"). ``goal`` is what the campaign wants, for a model; ``ask`` is
-    the closing question in the mail's language, "" for the planner's own. ``link`` is the only one a mail may carry.
-    ``claims`` are verified facts about the recipient's company; nothing else about it may be stated.
+    ``offering`` is one or two whole sentences ("We plan …"). ``goal`` is what the campaign wants, for a model. ``ask``
+    is the closing question in the mail's language, "" for the planner's own. ``link`` is the only one that mails may
+    carry. ``claims`` are verified facts about the recipient's company; nothing else about it may be stated.
     """
 
     sender_name: str = Field(min_length=1)

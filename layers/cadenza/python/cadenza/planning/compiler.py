@@ -33,6 +33,7 @@ from cadenza.planning.model import (
     Timers,
     content_hash,
     json_pointer,
+    problems_of,
 )
 from cadenza.planning.zones import find_zone
 
@@ -43,6 +44,7 @@ _SUBJECT_LIMIT: Final = 255
 _LAST_YEAR: Final = 2200
 _NEWER_EVENTS: Final = frozenset({PlanEvent.REPLIED, PlanEvent.COMPLAINED, PlanEvent.FAILED, PlanEvent.NO_REPLY})
 _IMPLICIT_STOP: Final = "stop"
+_SCHEMA: Final = "See the plan's JSON Schema."
 
 
 def compile_plan(source: object, *, variables: frozenset[str] | None = None) -> Compiled:
@@ -54,19 +56,11 @@ def compile_plan(source: object, *, variables: frozenset[str] | None = None) -> 
         try:
             source = Plan.model_validate(source)
         except ValidationError as error:
-            return Compiled(
-                None,
-                tuple(
-                    Finding(
-                        FindingCode.MALFORMED,
-                        Severity.ERROR,
-                        json_pointer(*fault["loc"]),
-                        fault["msg"].removeprefix("Value error, "),
-                        "See the plan's JSON Schema.",
-                    )
-                    for fault in error.errors(include_url=False, include_input=False)
-                ),
+            faults = (
+                Finding(FindingCode.MALFORMED, Severity.ERROR, problem.pointer, problem.detail, _SCHEMA)
+                for problem in problems_of(error)
             )
+            return Compiled(None, tuple(faults))
     return _Compiler(source, variables).compile()
 
 

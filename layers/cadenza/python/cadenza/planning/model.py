@@ -167,8 +167,23 @@ def parse_plan(source: object) -> Plan:
     try:
         return Plan.model_validate(source)
     except ValidationError as error:
-        problems = tuple(FieldProblem(json_pointer(*fault["loc"]), fault["msg"]) for fault in error.errors())
-        raise InvalidInput("this is not a plan", problems) from error
+        raise InvalidInput("this is not a plan", problems_of(error)) from error
+
+
+def problems_of(error: ValidationError) -> tuple[FieldProblem, ...]:
+    """What is wrong with the shape of a plan, one problem a fault."""
+    faults = error.errors(include_url=False, include_input=False, include_context=False)
+    places = [fault["loc"] for fault in faults]
+    return tuple(
+        FieldProblem(json_pointer(*fault["loc"]), fault["msg"].removeprefix("Value error, "))
+        for fault in faults
+        # A sequence also counts as too short when one of its items is faulty; the item's own fault says it all.
+        if fault["type"] != "too_short" or not any(_is_inside(place, fault["loc"]) for place in places)
+    )
+
+
+def _is_inside(place: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
+    return len(place) > len(outer) and place[: len(outer)] == outer
 
 
 def json_pointer(*path: str | int) -> str:

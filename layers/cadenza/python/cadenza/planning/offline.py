@@ -25,6 +25,7 @@ OFFLINE_VERSION = "phrases.v1"
 _FALLBACK = "en"
 _MAX_QUOTE_CHARS = 150
 _MIN_QUOTE_CHARS = 40
+_WITHOUT_LAST = 2  # mails: the first, and one of nudge, follow-up and interested
 # What is new opens best; a size or an audience is a poor reason to write.
 _OPENERS = (Topic.SIGNAL, Topic.SUMMARY, Topic.PRODUCT, Topic.AUDIENCE)
 
@@ -85,7 +86,7 @@ def _steps(brief: PlanBrief, phrases: Phrases, first: str, second: str) -> Itera
             _quiet(cadence.follow_up_after, "follow_up"),
         ],
     }
-    has_last = cadence.max_emails > 2
+    has_last = cadence.max_emails > _WITHOUT_LAST
     after = _quiet(cadence.follow_up_after, "last") if has_last else _quiet(cadence.give_up_after, "stop")
     yield _send("nudge", _mail(brief, phrases, phrases.nudge, first), end_reply, after)
     yield _send("follow_up", _mail(brief, phrases, phrases.follow_up, second), end_reply, after)
@@ -143,7 +144,7 @@ def _greeting(brief: PlanBrief, phrases: Phrases) -> str:
 
 
 def _with_first_letter(greeting: str, paragraphs: list[str]) -> list[str]:
-    """English and Spanish letters begin with a capital after the greeting; in the others a comma goes on in lower case."""
+    """English letters begin with a capital after the greeting; the other phrases have it right as they are."""
     if paragraphs and re.match(r"(?:Hello|Dear)\b", greeting):
         paragraphs[0] = paragraphs[0][0].upper() + paragraphs[0][1:]
     return paragraphs

@@ -1,7 +1,7 @@
 """The offline planner's words, a set a language. Plain, short, and without a claim of their own.
 
-Placeholders: ``{company}`` the recipient's, ``{sender}`` and ``{house}`` who writes and for whom, ``{first}`` and ``{name}`` the
-recipient's, ``{quote}`` a sentence of their site, ``{link}`` the sender's.
+Placeholders: ``{company}`` is the recipient's and ``{house}`` the sender's, ``{first}`` and ``{name}`` are the
+recipient's, ``{quote}`` is a sentence of their site, ``{link}`` the sender's.
 """
 
 from __future__ import annotations
@@ -83,10 +83,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType(
             interested=Mail(
                 "Open questions about {house}",
                 (
-                    (
-                        "in case you had a closer look and something is still open: just answer this mail, I will reply "
-                        "myself."
-                    ),
+                    "in case you had a closer look and something is open: just answer this mail, I reply myself.",
                     "{ask}",
                 ),
             ),
@@ -141,10 +138,7 @@ PHRASES: Mapping[str, Phrases] = MappingProxyType(
             interested=Mail(
                 "Offene Fragen zu {house}",
                 (
-                    (
-                        "falls bei näherem Hinsehen etwas offen geblieben ist: Antworten Sie einfach auf diese Mail, ich "
-                        "melde mich."
-                    ),
+                    "falls beim Ansehen etwas offen geblieben ist: Antworten Sie einfach auf diese Mail.",
                     "{ask}",
                 ),
             ),

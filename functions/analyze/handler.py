@@ -1,0 +1,55 @@
+"""Consumes lead-analysis: crawls wanted and reported, sites to analyse, sweeps."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cadenza.core.ai import configured
+from cadenza.core.clock import utc_now
+from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
+from cadenza.core.db import connect
+from cadenza.core.log import get_logger
+from cadenza.core.messages import LEAD_MESSAGES, LeadMessage
+from cadenza.core.queues import Queue
+from cadenza.core.settings import AnalyzeSettings, load, secrets
+from cadenza.engine.completion import completer
+from cadenza.leads.analysts import AiAnalyst, OfflineAnalyst
+from cadenza.leads.crawling import FirecrawlCrawling, OwnCrawling
+from cadenza.leads.service import LeadPipeline
+
+log = get_logger()
+
+
+@cache
+def pipeline() -> LeadPipeline:
+    """The service, made once a process."""
+    settings = load(AnalyzeSettings)
+    known = secrets(settings.app_secret_arn)
+    database = connect(settings)
+    client = configured(known.openai_api_key, settings.openai_model, settings.openai_base_url)
+    webhook_url = f"{settings.public_url}/webhooks/firecrawl"
+    return LeadPipeline(
+        database=database,
+        lead_queue=Queue(settings.lead_analysis_queue_url),
+        creation_queue=Queue(settings.campaign_creation_queue_url),
+        crawling=FirecrawlCrawling(settings.firecrawl_url, known.firecrawl_api_key, webhook_url)
+        if known.firecrawl_api_key
+        else OwnCrawling(),
+        analyst=AiAnalyst(client) if client else OfflineAnalyst(),
+        settled=completer(database, utc_now),
+        clock=utc_now,
+    )
+
+
+@log.inject_lambda_context(clear_state=True)
+def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:  # noqa: ARG001 - Lambda's signature
+    """Take the leads of a batch one step further."""
+    return consume(event, LEAD_MESSAGES, step)
+
+
+def step(message: LeadMessage) -> None:
+    """One message."""
+    log.set_correlation_id(message.correlation_id)
+    pipeline().handle(message)

@@ -1,0 +1,51 @@
+"""Consumes campaign-creation: one contact gets a plan and enters a campaign."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cadenza.campaigns.enrolment import Enrolling
+from cadenza.core.ai import configured
+from cadenza.core.clock import utc_now
+from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
+from cadenza.core.db import connect
+from cadenza.core.log import get_logger
+from cadenza.core.messages import PLAN_MESSAGES, PlanWanted
+from cadenza.core.queues import Queue
+from cadenza.core.settings import PlanSettings, load, secrets
+from cadenza.engine.dispatch import Dispatcher
+from cadenza.engine.service import Engine
+from cadenza.engine.wakes import Wakes
+from cadenza.planning.planners import AiPlanner, OfflinePlanner
+
+log = get_logger()
+
+
+@cache
+def enrolling() -> Enrolling:
+    """The service, made once a process."""
+    settings = load(PlanSettings)
+    known = secrets(settings.app_secret_arn)
+    database = connect(settings)
+    client = configured(known.openai_api_key, settings.openai_model, settings.openai_base_url)
+    dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings))
+    return Enrolling(
+        database=database,
+        planner=AiPlanner(client) if client else OfflinePlanner(),
+        engine=Engine(database, dispatcher, utc_now),
+        clock=utc_now,
+    )
+
+
+@log.inject_lambda_context(clear_state=True)
+def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:  # noqa: ARG001 - Lambda's signature
+    """Plan for the contacts of a batch."""
+    return consume(event, PLAN_MESSAGES, plan)
+
+
+def plan(wanted: PlanWanted) -> None:
+    """One contact."""
+    log.set_correlation_id(wanted.correlation_id)
+    enrolling().handle(wanted)

@@ -1,0 +1,1 @@
+"""Campaign lifecycle, enrolment, settings, the job ledger and reports."""

@@ -1,0 +1,62 @@
+"""What operators say about a campaign and about who sends it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints
+
+from cadenza.core.ids import SenderId
+from cadenza.core.states import CampaignKind
+from cadenza.engine.rules import CampaignRules
+from cadenza.planning.brief import Cadence
+from cadenza.planning.model import Hours
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
+
+
+class CampaignBrief(BaseModel):
+    """What the planner is told: what is offered, to what end, in which tone, at what pace."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    offering: Paragraph
+    """One or two whole sentences in the sender's own words ("We plan …"): they stand in the mails as they are."""
+    goal: Paragraph = "a short first conversation"
+    ask: Paragraph = ""
+    """The closing question; "" lets the planner choose one."""
+    link: HttpUrl | None = None
+    """The only link that a mail may carry."""
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2}$")] = "en"
+    """Where neither the contact nor the site says which (ISO 639-1)."""
+    time_zone: Line = "UTC"
+    """IANA name, where the contact's own is unknown."""
+    quiet_hours: Hours | None = None
+    cadence: Cadence = Cadence()
+
+
+class NewCampaign(BaseModel):
+    """A campaign to create. It starts as a draft."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line
+    kind: CampaignKind = CampaignKind.AI
+    sender_id: SenderId | None = None
+    brief: CampaignBrief
+    rules: CampaignRules = CampaignRules()
+    daily_cap: int | None = Field(default=None, ge=1)
+
+
+class NewSender(BaseModel):
+    """Who sends. The postal address stands in every mail (15 U.S.C. 7704(a)(5), CAN-SPAM)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line
+    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+    company: Line
+    postal_address: Line
+    reply_to: Annotated[str, Field(max_length=254)] = ""
+    daily_cap: int | None = Field(default=None, ge=1)

@@ -1,0 +1,223 @@
+"""Campaigns, senders, enrolments and plans in SQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, text
+
+from cadenza.campaigns.model import CampaignBrief, NewCampaign, NewSender
+from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, MessageId, PlanId, SenderId, WorkspaceId, new_id
+from cadenza.core.states import (
+    CAMPAIGN_MOVES,
+    CampaignKind,
+    CampaignStatus,
+    EnrolmentStatus,
+    MessageStatus,
+    sources,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A campaign as the services see it."""
+
+    id: CampaignId
+    workspace_id: WorkspaceId
+    name: str
+    kind: CampaignKind
+    status: CampaignStatus
+    sender_id: SenderId | None
+    brief: CampaignBrief
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends."""
+
+    id: SenderId
+    name: str
+    email: str
+    company: str
+    postal_address: str
+
+
+def create_sender(conn: Connection, workspace_id: WorkspaceId, new: NewSender, now: datetime) -> SenderId | None:
+    """Add a sender identity. None: the workspace has one with this address."""
+    return conn.execute(
+        text("""
+            INSERT INTO sender_identities (id, workspace_id, name, email, reply_to, company, postal_address, daily_cap,
+                                           created_at)
+            VALUES (:id, :workspace_id, :name, :email, :reply_to, :company, :postal_address, :daily_cap, :now)
+            ON CONFLICT (workspace_id, email) DO NOTHING
+            RETURNING id
+        """),
+        new.model_dump() | {"id": new_id(), "workspace_id": workspace_id, "now": now},
+    ).scalar()
+
+
+def sender(conn: Connection, sender_id: SenderId) -> Sender | None:
+    """One sender identity."""
+    row = conn.execute(
+        text("SELECT id, name, email, company, postal_address FROM sender_identities WHERE id = :id"), {"id": sender_id}
+    ).first()
+    return None if row is None else Sender(row.id, row.name, row.email, row.company, row.postal_address)
+
+
+def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: datetime) -> CampaignId:
+    """Add a draft campaign."""
+    campaign_id = CampaignId(new_id())
+    conn.execute(
+        text("""
+            INSERT INTO campaigns (id, workspace_id, name, kind, status, sender_id, brief, rules, daily_cap, created_at,
+                                   updated_at)
+            VALUES (:id, :workspace_id, :name, :kind, :status, :sender_id, CAST(:brief AS jsonb),
+                    CAST(:rules AS jsonb), :daily_cap, :now, :now)
+        """),
+        {
+            "id": campaign_id,
+            "workspace_id": workspace_id,
+            "name": new.name,
+            "kind": new.kind,
+            "status": CampaignStatus.DRAFT,
+            "sender_id": new.sender_id,
+            "brief": new.brief.model_dump_json(),
+            "rules": new.rules.model_dump_json(exclude_none=True),
+            "daily_cap": new.daily_cap,
+            "now": now,
+        },
+    )
+    return campaign_id
+
+
+def find(conn: Connection, campaign_id: CampaignId, *, lock: bool = False) -> Campaign | None:
+    """The campaign; ``lock`` keeps it from being completed or cancelled until the transaction ends."""
+    query = "SELECT * FROM campaigns WHERE id = :id" + (" FOR SHARE" if lock else "")
+    row = conn.execute(text(query), {"id": campaign_id}).first()
+    return None if row is None else _campaign(row)
+
+
+def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
+    return Campaign(
+        row.id,
+        row.workspace_id,
+        row.name,
+        CampaignKind(row.kind),
+        CampaignStatus(row.status),
+        row.sender_id,
+        CampaignBrief.model_validate(row.brief),
+    )
+
+
+def move(conn: Connection, campaign_id: CampaignId, target: CampaignStatus, reason: str, now: datetime) -> bool:
+    """Move the campaign. False (zero rows): its state does not allow it, or there is no such campaign."""
+    moved = conn.execute(
+        text("""
+            UPDATE campaigns SET status = :target, status_reason = :reason, updated_at = :now,
+                   started_at = CASE WHEN :target = :running THEN coalesce(started_at, :now) ELSE started_at END,
+                   paused_at = CASE WHEN :target = :paused THEN CAST(:now AS timestamptz) END,
+                   finished_at = CASE WHEN :ended THEN CAST(:now AS timestamptz) END
+            WHERE id = :id AND status = ANY(:sources)
+        """),
+        {
+            "id": campaign_id,
+            "target": target,
+            "reason": reason,
+            "now": now,
+            "running": CampaignStatus.RUNNING,
+            "paused": CampaignStatus.PAUSED,
+            "ended": not CAMPAIGN_MOVES[target],
+            "sources": list(sources(CAMPAIGN_MOVES, target)),
+        },
+    )
+    return moved.rowcount > 0
+
+
+def open_enrolments(
+    conn: Connection, campaign_id: CampaignId, statuses: tuple[EnrolmentStatus, ...]
+) -> list[EnrolmentId]:
+    """The campaign's enrolments in these states."""
+    rows = conn.execute(
+        text("SELECT id FROM contact_campaigns WHERE campaign_id = :id AND status = ANY(:statuses) ORDER BY id"),
+        {"id": campaign_id, "statuses": list(statuses)},
+    )
+    return list(rows.scalars())
+
+
+def queued_messages(conn: Connection, campaign_id: CampaignId) -> list[MessageId]:
+    """The campaign's outbox rows that wait to be claimed."""
+    rows = conn.execute(
+        text("SELECT id FROM outbound_messages WHERE campaign_id = :id AND status = :queued ORDER BY due_at, id"),
+        {"id": campaign_id, "queued": MessageStatus.QUEUED},
+    )
+    return list(rows.scalars())
+
+
+def save_plan(
+    conn: Connection,
+    workspace_id: WorkspaceId,
+    plan: Mapping[str, object],
+    *,
+    plan_hash: str,
+    source: str,
+    now: datetime,
+) -> PlanId:
+    """Store the plan under its content hash; the same plan is stored once."""
+    parameters = {
+        "id": new_id(),
+        "workspace_id": workspace_id,
+        "hash": plan_hash,
+        "version": str(plan.get("version", "1.0")),
+        "plan": json.dumps(plan),
+        "source": source,
+        "now": now,
+    }
+    conn.execute(
+        text("""
+            INSERT INTO campaign_plans (id, workspace_id, hash, version, plan, source, created_at)
+            VALUES (:id, :workspace_id, :hash, :version, CAST(:plan AS jsonb), :source, :now)
+            ON CONFLICT (workspace_id, hash) DO NOTHING
+        """),
+        parameters,
+    )
+    return conn.execute(
+        text("SELECT id FROM campaign_plans WHERE workspace_id = :workspace_id AND hash = :hash"), parameters
+    ).scalar_one()
+
+
+def add_enrolment(
+    conn: Connection, campaign: Campaign, contact_id: ContactId, plan_id: PlanId, now: datetime
+) -> EnrolmentId | None:
+    """Add a draft enrolment. None (zero rows): the contact is in this campaign already."""
+    return conn.execute(
+        text("""
+            INSERT INTO contact_campaigns (id, workspace_id, campaign_id, contact_id, plan_id, status, created_at)
+            VALUES (:id, :workspace_id, :campaign_id, :contact_id, :plan_id, :status, :now)
+            ON CONFLICT (campaign_id, contact_id) DO NOTHING
+            RETURNING id
+        """),
+        {
+            "id": new_id(),
+            "workspace_id": campaign.workspace_id,
+            "campaign_id": campaign.id,
+            "contact_id": contact_id,
+            "plan_id": plan_id,
+            "status": EnrolmentStatus.DRAFT,
+            "now": now,
+        },
+    ).scalar()
+
+
+def is_enrolled(conn: Connection, campaign_id: CampaignId, contact_id: ContactId) -> bool:
+    """Whether the contact is in the campaign."""
+    query = "SELECT EXISTS (SELECT FROM contact_campaigns WHERE campaign_id = :campaign AND contact_id = :contact)"
+    return bool(conn.execute(text(query), {"campaign": campaign_id, "contact": contact_id}).scalar())
+
+
+def offline_fallback(conn: Connection, workspace_id: WorkspaceId) -> bool:
+    """Whether the workspace takes plans by rule where a model has none."""
+    query = text("SELECT offline_fallback FROM automation_settings WHERE workspace_id = :id")
+    return bool(conn.execute(query, {"id": workspace_id}).scalar())

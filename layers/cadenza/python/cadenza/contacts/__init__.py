@@ -1,0 +1,1 @@
+"""Leads' people: identity, consent, suppression, holds."""

@@ -1,0 +1,260 @@
+"""What may be believed: pages as plain text, quotes that really stand there, and text that tries to give orders.
+
+Crawled text is data. A page that addresses the machine that reads it ("ignore previous instructions …") is set aside
+whole: nothing on it is quoted, and nobody on it is written to. What slips through meets the other guards: quotes must
+stand on the page, carry no link and no address, and paraphrases may not leave their quote behind.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pydantic import JsonValue
+
+from cadenza.leads.domains import same_site
+from cadenza.leads.model import Page
+from cadenza.leads.report import Claim
+
+_HTTP_ERROR = 400
+_QUOTE_CHARS = (8, 320)
+_TEXT_CHARS = 320
+
+# --- plain text --------------------------------------------------------------------------------------------------
+
+# Bounded, so that a page of brackets costs no more than its length.
+_IMAGE = re.compile(r"!\[[^\]]{0,500}\]\([^)]{0,2000}\)")
+_LINK = re.compile(r"\[([^\]]{0,500})\]\(\s*<?([^)\s>]{0,2000})>?[^)]{0,500}\)")
+_LINE_MARKS = re.compile(r"^\s*(?:#{1,6}\s+|[-*+]\s+|\d{1,3}[.)]\s+|>\s?)+")
+_EMPHASIS = re.compile(r"(\*\*|__|`|(?<!\w)[*_]|[*_](?!\w))")
+_ESCAPE = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|<>@])")
+_TABLE_RULE = re.compile(r"^[\s|:-]+$")
+
+
+def plain_lines(markdown: str) -> tuple[str, ...]:
+    """The visible text of ``markdown``, a line each, without marks, images and link targets; "" divides blocks."""
+    return tuple(_plain_line(line) for line in markdown.splitlines())
+
+
+def _plain_line(line: str) -> str:
+    if _TABLE_RULE.match(line):
+        return ""
+    text = _LINK.sub(_visible_part, _IMAGE.sub("", _LINE_MARKS.sub("", line)))
+    return squash(_ESCAPE.sub(r"\1", _EMPHASIS.sub("", text)).replace("|", " | ")).strip("| ")
+
+
+def _visible_part(link: re.Match[str]) -> str:
+    label, target = link[1].strip(), link[2]
+    # "[write to us](mailto:…)": the address would be lost with the target.
+    hidden = target.lower().startswith("mailto:") and "@" not in label
+    return f"{label} {target[7:].partition('?')[0]}".strip() if hidden else label
+
+
+def squash(text: str) -> str:
+    """``text`` in NFC with single spaces, and without characters that nobody sees (controls, zero widths, tags)."""
+    visible = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in {"Cf", "Cc"})
+    return unicodedata.normalize("NFC", " ".join(visible.split()))
+
+
+# --- text that gives orders --------------------------------------------------------------------------------------
+
+_MACHINE = (
+    r"(?:ai|llm|gpt|chatgpt|claude|gemini|copilot|chatbot|(?:large )?language model|"
+    r"ai (?:assistant|agent|model|system))s?"
+)
+_ORDERS = re.compile(
+    "|".join(
+        (
+            r"\b(?:ignore|disregard|forget|override|bypass)\b.{0,40}\b(?:instruction|prompt|directive)s?\b",
+            r"\b(?:ignore|disregard)\b.{0,40}\b(?:rule|guideline|polic(?:y|ie))s?\b",
+            (
+                r"\b(?:ignore|disregard|forget)\b.{0,20}\b(?:everything|anything|all|what)\b.{0,20}"
+                r"\b(?:above|previous|prior|told)\b"
+            ),
+            r"\b(?:ignorier\w*|vergiss|vergesse\w*|missachte\w*)\b.{0,40}\b\w*(?:anweisung|vorgabe|instruktion)\w*",
+            r"\b(?:ignor\w+|esque[cç]\w+|desconsider\w+|olvid\w+|oubli\w+)\b.{0,40}\b(?:instru[cç]\w+|consignes)\b",
+            r"\bsystem[\s_-]?(?:prompt|override|instruction)",
+            r"\b(?:developer|hidden|secret) (?:prompt|instructions?)\b",
+            r"<\|?(?:im_start|im_end|system|endoftext)\|?>|\[/?inst\]|<</?sys>>",
+            r"[\"']role[\"']\s*:\s*[\"'](?:system|developer)",
+            r"(?:^|\n)\W*system\s*:\s*(?:you|your|ignore|new|override|from now)\b",
+            r"\b(?:new|updated) (?:system )?instructions?\s*:",
+            r"\b(?:you are|act as|pretend to be|behave as)\b.{0,16}\b" + _MACHINE + r"\b",
+            # A salutation: at the start of a sentence only, so that a page may write *about* messages to machines.
+            r"(?:^|[\n.!?:>(\[\"]\s*)(?:dear|hey|hello|attention|(?:note|notice|message|instructions?) (?:to|"
+            r"for))\b[,:]?.{0,12}"
+            r"\b(?:" + _MACHINE + r"|(?:assistant|model|crawler|bot)s?)\b",
+            r"\byou are now\b.{0,40}\b(?:assistant|agent|model|bot)\b",
+            r"\bas an? (?:ai (?:model|assistant|agent|system)|(?:large )?language model)\b.{0,24}\byou\b",
+            r"\b(?:if|when) (?:you are|you're|this is read by)\b.{0,12}\b" + _MACHINE + r"\b",
+            r"\b" + _MACHINE + r"\b.{0,16}\b(?:reading|processing|summari[sz]ing|analy[sz]ing|crawling|parsing) this\b",
+            (
+                r"\b(?:include|insert|add|put|embed|paste)\b.{0,40}\b(?:link|url|address|text|sentence)\b.{0,40}"
+                r"\b(?:every|each|all)\b.{0,16}\b(?:e-?mails?|mails?|messages?|plans?|campaigns?|replies)\b"
+            ),
+            (
+                r"\b(?:do not|don't|never)\b.{0,12}\b(?:reveal|disclose|mention|tell)\b.{0,24}"
+                r"\b(?:the|your) (?:user|operator|human|instruction)s?\b"
+            ),
+            r"\b(?:startnodeid|start_node_id|campaign plan|plan json)\b",
+        )
+    ),
+    re.DOTALL,
+)
+# Letters of other scripts that pass for Latin ones ("іgnоre"): mapped for detection only, never in what is quoted.
+_LOOKALIKES = str.maketrans("аеорсухіјѕһοανι", "aeopcyxijshoavi")
+# Unicode tag characters draw nothing and carry whole sentences; flags (🏴 …) are their only honest use.
+_TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0000-\U000e007f])[\U000e0000-\U000e007f]")
+
+
+def gives_orders(text: str) -> bool:
+    """Whether ``text`` seems to address the machine that reads it. Made to err on the side of silence."""
+    if _TAGS.search(text):
+        return True
+    shown = "".join(c for c in unicodedata.normalize("NFKC", text) if c == "\n" or unicodedata.category(c) != "Cf")
+    return _ORDERS.search(shown.casefold().translate(_LOOKALIKES)) is not None
+
+
+# --- pages -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReadPage:
+    """A page as the analysts see it."""
+
+    page: Page
+
+    @property
+    def url(self) -> str:
+        """Where the page was found."""
+        return self.page.url
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The visible text; "" divides blocks."""
+        return plain_lines(self.page.markdown)
+
+    @cached_property
+    def visible(self) -> str:
+        """The visible text as one squashed string."""
+        return squash(" ".join(self.lines))
+
+    @cached_property
+    def _everything(self) -> tuple[str, ...]:
+        return (self.visible, squash(self.page.markdown), *(squash(text) for text in _machine_readable(self.page)))
+
+    def holds(self, quote: str) -> bool:
+        """Whether ``quote`` stands on this page, up to white space and invisible characters."""
+        wanted = squash(quote)
+        return bool(wanted) and any(wanted in text for text in self._everything)
+
+    @cached_property
+    def gives_orders(self) -> bool:
+        """Whether anything on the page, seen or unseen, addresses a machine."""
+        return any(gives_orders(text) for text in (self.page.markdown, *_machine_readable(self.page)))
+
+
+def _machine_readable(page: Page) -> Iterator[str]:
+    data = page.structured
+    yield from (page.title, data.description, data.site_name)
+    for node in data.json_ld:
+        yield from strings(node)
+    for link in (*data.mail_links, *data.phone_links):
+        yield from (link.address, link.label, link.nearby)
+
+
+def strings(value: JsonValue) -> Iterator[str]:
+    """Every string inside a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, list):
+        for item in value:
+            yield from strings(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from strings(item)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The pages of one lead that may be believed. ``set_aside`` are the others' URLs."""
+
+    domain: str
+    pages: tuple[ReadPage, ...]
+    set_aside: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, domain: str, pages: Iterable[Page]) -> Corpus:
+        """Set aside pages of other sites, error pages, and pages that give orders."""
+        kept: list[ReadPage] = []
+        aside: list[str] = []
+        for page in pages:
+            read = ReadPage(page)
+            ours = same_site(page.url, domain) and page.status_code < _HTTP_ERROR
+            if ours and not read.gives_orders:
+                kept.append(read)
+            else:
+                aside.append(page.url)
+        return cls(domain, tuple(kept), tuple(aside))
+
+    def find(self, url: str) -> ReadPage | None:
+        """The page at ``url``, if it may be believed."""
+        return next((page for page in self.pages if page.url == url), None)
+
+
+# --- claims ------------------------------------------------------------------------------------------------------
+
+_LINKISH = re.compile(r"://|@|\bwww\.|[^\W\d_]\.[^\W_]{2,}|[{}<>\[\]|\\]|\d[\d\s()./-]{7,}\d")
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+
+def quotable(text: str) -> bool:
+    """Whether ``text`` may appear in a mail: no link, address, phone number, markup or orders; of sensible length."""
+    least, most = _QUOTE_CHARS
+    return least <= len(text) <= most and not _LINKISH.search(text) and not gives_orders(text)
+
+
+def grounded(text: str, quote: str) -> bool:
+    """Whether a paraphrase stays with its quote: every number is in it, and so are half of the longer words.
+
+    Words count as equal by their first four letters, so inflection does not matter.
+    """
+    known = {word[:4] for word in _WORD.findall(quote.casefold())}
+    words = [word[:4] for word in _WORD.findall(text.casefold())]
+    if not set(_NUMBER.findall(text)) <= set(_NUMBER.findall(quote)):
+        return False
+    return sum(word in known for word in words) * 2 >= len(words)
+
+
+@dataclass(frozen=True)
+class Verified:
+    """The claims that hold, how many did not, and how many texts went back to their quote."""
+
+    claims: tuple[Claim, ...]
+    dropped: int
+    replaced: int
+
+
+def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
+    """Keep the claims whose quote stands verbatim on the page they name and may be quoted; one claim a quote.
+
+    A text that says more than its quote is replaced by the quote: the proof is what counts.
+    """
+    kept: dict[str, Claim] = {}
+    dropped = replaced = 0
+    for claim in claims:
+        page = corpus.find(claim.page_url)
+        quote = squash(claim.quote)
+        if page is None or not quotable(quote) or not page.holds(quote):
+            dropped += 1
+            continue
+        text = squash(claim.text)
+        if not (text and len(text) <= _TEXT_CHARS and quotable(text) and grounded(text, quote)):
+            replaced += 1
+            text = quote
+        kept.setdefault(quote.casefold(), claim.model_copy(update={"text": text, "quote": quote}))
+    return Verified(tuple(kept.values()), dropped, replaced)

@@ -1,0 +1,186 @@
+"""The way out to strangers' sites: a connection is made only to an address that was checked, and to no other.
+
+A crawled URL is chosen by someone else, so its name may lead to this machine's own network (server-side request
+forgery). The check sits where the TCP connection is opened: each new connection, on every redirect, resolves the name
+once, refuses it if *any* of its addresses is not plainly public, and connects to the very address it checked. A name
+that changes its answer between check and use (DNS rebinding) gains nothing, and TLS still verifies the name.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+import httpcore2
+import httpx2
+
+from cadenza.core.errors import CadenzaError
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Endpoint(NamedTuple):
+    """Where a connection may go."""
+
+    address: str
+    port: int
+
+
+class AddressRefused(CadenzaError):  # noqa: N818 - reads as what happened
+    """A host leads, or may lead, somewhere a crawler has no business."""
+
+    def __init__(self, host: str, why: str) -> None:
+        super().__init__(f"{host}: {why}")
+        self.host = host
+        self.why = why
+
+
+class Resolver(Protocol):
+    """Turns a host and port into endpoints that may be connected to, in the order to try them."""
+
+    def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
+        """The endpoints of ``host``; never empty.
+
+        Raises:
+            AddressRefused: The host, its port, or one of its addresses is not allowed.
+            OSError: The name could not be resolved.
+        """
+        ...
+
+
+_PORTS: Final = frozenset({80, 443})
+_MAX_ATTEMPTS: Final = 4
+
+# What `is_global` lets through in some Python release although no public site lives there (IANA special registries).
+# All of 2000::/3's transition ranges embed an IPv4 address, which could be a private one.
+_NOT_PUBLIC_V4: Final = tuple(
+    ipaddress.IPv4Network(n)
+    for n in ("192.0.0.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.175.48.0/24", "240.0.0.0/4")
+)
+_UNICAST_V6: Final = ipaddress.IPv6Network("2000::/3")
+_NOT_PUBLIC_V6: Final = tuple(
+    ipaddress.IPv6Network(n)
+    for n in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3ffe::/16", "3fff::/20")
+)
+
+
+def is_public(address: IPAddress) -> bool:
+    """Whether ``address`` is plainly public unicast.
+
+    Refused: private, loopback, link-local, shared (CGNAT), multicast, reserved, documentation; and every IPv6 form that
+    wraps an IPv4 address (mapped, compatible, NAT64, 6to4, Teredo), since what it wraps may be any of those.
+    """
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return not any(address in network for network in _NOT_PUBLIC_V4)
+    return address.scope_id is None and address in _UNICAST_V6 and not any(address in n for n in _NOT_PUBLIC_V6)
+
+
+def system_addresses(host: str, port: int) -> tuple[str, ...]:
+    """All addresses the system's resolver gives for ``host``, in its order of preference."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in found))
+
+
+class _Lookup(Protocol):
+    def __call__(self, host: str, port: int) -> Iterable[str]: ...
+
+
+class PublicHosts:
+    """Production: names that resolve to public addresses only, on the web's two ports."""
+
+    def __init__(self, lookup: _Lookup = system_addresses) -> None:
+        self._lookup = lookup
+
+    def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
+        """See `Resolver`. One bad address among good ones refuses the host: an honest site has none."""
+        if port not in _PORTS:
+            raise AddressRefused(host, f"port {port} is not a web port")
+        addresses = tuple(self._lookup(host, port))
+        for text in addresses:
+            try:
+                public = is_public(ipaddress.ip_address(text))
+            except ValueError:
+                public = False
+            if not public:
+                raise AddressRefused(host, "resolves to an address that is not public")
+        if not addresses:
+            raise OSError(f"no address for {host}")
+        return tuple(Endpoint(address, port) for address in addresses)
+
+
+class StaticHosts:
+    """Local mode: exactly these host names, each served over plain HTTP at a loopback endpoint; nothing else exists."""
+
+    def __init__(self, hosts: Mapping[str, Endpoint]) -> None:
+        self._hosts = MappingProxyType(dict(hosts))
+
+    def resolve(self, host: str, port: int) -> tuple[Endpoint, ...]:
+        """See `Resolver`. Port 443 of a known host behaves like a closed one, so that crawlers fall back to HTTP."""
+        endpoint = self._hosts.get(host)
+        if endpoint is None:
+            raise AddressRefused(host, "is not one of the sample hosts")
+        if port != 80:  # noqa: PLR2004 - plain HTTP
+            raise ConnectionRefusedError(f"{host}:{port} is closed")
+        return (endpoint,)
+
+
+class _GuardedBackend(httpcore2.NetworkBackend):
+    """Opens TCP connections only to what the resolver allows. TLS above it still verifies the name, not the address."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+        self._sockets = httpcore2.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
+    ) -> httpcore2.NetworkStream:
+        try:
+            endpoints = self._resolver.resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        failure = httpcore2.ConnectError(f"no endpoint for {host}")
+        for endpoint in endpoints[:_MAX_ATTEMPTS]:
+            try:
+                return self._sockets.connect_tcp(
+                    endpoint.address, endpoint.port, timeout, local_address, socket_options
+                )
+            except httpcore2.ConnectError as error:  # at once, as where IPv6 has no route; a timeout is final
+                failure = error
+        raise failure
+
+    def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,  # noqa: ARG002 - httpcore's signature
+        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,  # noqa: ARG002
+    ) -> httpcore2.NetworkStream:
+        raise AddressRefused(path, "is a local socket")
+
+
+class GuardedTransport(httpx2.HTTPTransport):
+    """HTTP transport whose connections go only where ``resolver`` allows. Takes no proxy, from nowhere.
+
+    Requests raise `AddressRefused` besides httpx2's own errors.
+    """
+
+    def __init__(self, resolver: Resolver) -> None:
+        tls = httpx2.create_ssl_context()
+        super().__init__(verify=tls, trust_env=False)
+        # HTTPTransport has no parameter for the network backend, and its error mapping is worth keeping: swap the pool.
+        self._pool = httpcore2.ConnectionPool(
+            ssl_context=tls,
+            max_connections=4,
+            max_keepalive_connections=2,
+            keepalive_expiry=15,
+            network_backend=_GuardedBackend(resolver),
+        )

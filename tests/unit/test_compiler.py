@@ -1,0 +1,289 @@
+"""The compiler: what the original system would run still runs, and every kind of fault has its finding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cadenza.core.errors import InvalidInput
+from cadenza.planning.compiled import END, CompiledPlan
+from cadenza.planning.compiler import compile_plan, compiled
+from cadenza.planning.findings import Finding, FindingCode, Severity
+from cadenza.planning.model import NodeAction, content_hash, parse_plan
+from tests.unit.playing import EXAMPLES, on, send, stop, wait
+from tests.unit.test_decide_properties import plans
+
+PLANS = Path(__file__).parent / "plans"
+ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
+
+
+def plan(*nodes: dict[str, object], version: str = "1.1", **fields: object) -> dict[str, object]:
+    """Plan JSON that starts with its first node."""
+    return {"version": version, "timezone": "UTC", "startNodeId": nodes[0]["id"], "nodes": list(nodes), **fields}
+
+
+def found(source: object, code: FindingCode, **options: frozenset[str]) -> list[tuple[Severity, str]]:
+    """Severity and pointer of every finding of ``code``."""
+    findings = compile_plan(source, **options).findings
+    return [(finding.severity, finding.pointer) for finding in findings if finding.code is code]
+
+
+@pytest.mark.parametrize("path", sorted(PLANS.glob("*.json")), ids=lambda path: path.stem)
+def test_sample_plans_compile_without_a_warning(path: Path) -> None:
+    """A plan of the original system, or of the documentation, would be refused or cried at."""
+    source = json.loads(path.read_text())
+    result = compile_plan(source, variables=frozenset({"first_name"}))
+    assert {finding.severity for finding in result.findings} <= {NOTE}
+    assert result.plan is not None
+    assert result.plan.hash == content_hash(parse_plan(source))
+    assert compiled(source) == result.plan
+
+
+def test_a_1_0_plan_keeps_its_meaning() -> None:
+    """A running campaign would change its course when it moves to this engine."""
+    result = compiled(json.loads((PLANS / "bare-1.0.json").read_text()))
+    hello = result.nodes["hello"]
+    assert [way.to for way in hello.transitions] == [END, "again", END, END, END]
+    assert [way.rule for way in hello.transitions] == [
+        "transitions/0: clicked",
+        "transitions/1: no_open after PT72H (the plan's default)",
+        "transitions/2: blocked",
+        "transitions/3: spamreport",
+        "transitions/4: unsubscribed",
+    ]
+
+
+OK = send("a")
+CASES: list[tuple[FindingCode, object, list[tuple[Severity, str]]]] = [
+    (FindingCode.MALFORMED, "no plan", [(ERROR, "")]),
+    (FindingCode.MALFORMED, plan({"id": "a", "action": "jump"}), [(ERROR, "/nodes/0/action")]),
+    (FindingCode.MALFORMED, plan({**OK, "schedule": "soon"}), [(ERROR, "/nodes/0/schedule")]),
+    (FindingCode.UNKNOWN_FIELD, plan(OK, delay="P1D"), [(ERROR, "/delay")]),
+    (
+        FindingCode.UNKNOWN_FIELD,
+        plan(send("a", {**on("opened", "stop"), "if": "x"})),
+        [(ERROR, "/nodes/0/transitions/0/if")],
+    ),
+    (FindingCode.UNKNOWN_FIELD, plan({**OK, "note": "mine"}, version="1.0"), []),
+    (
+        FindingCode.NEWER_FEATURE,
+        plan(send("a", on("replied", "stop")), version="1.0"),
+        [(NOTE, "/nodes/0/transitions/0/on")],
+    ),
+    (FindingCode.BAD_ZONE, plan(OK) | {"timezone": "Mars/Olympus"}, [(ERROR, "/timezone")]),
+    (FindingCode.BAD_DURATION, plan(send("a", schedule={"delay": "1 day"})), [(ERROR, "/nodes/0/schedule/delay")]),
+    (
+        FindingCode.BAD_DURATION,
+        plan(send("a", on("opened", "stop", within="P1.5D"))),
+        [(ERROR, "/nodes/0/transitions/0/within")],
+    ),
+    (
+        FindingCode.BAD_DURATION,
+        plan(
+            send("a", on("no_open", "stop"), on("no_click", "stop", after="P1D")),
+            defaults={"timers": {"no_open_after": "-P1D"}},
+        ),
+        [(ERROR, "/defaults/timers/no_open_after")],
+    ),
+    (FindingCode.BAD_INSTANT, plan(send("a", schedule={"at": "2026-01-01T09:00"})), [(ERROR, "/nodes/0/schedule/at")]),
+    (FindingCode.BAD_INSTANT, plan(send("a", schedule={"at": "2026-01-01T09:00+02:00"})), []),
+    (FindingCode.DUPLICATE_NODE, plan(OK, OK), [(ERROR, "/nodes/1/id")]),
+    (FindingCode.MISSING_START, plan(OK) | {"startNodeId": "z"}, [(ERROR, "/startNodeId")]),
+    (FindingCode.UNKNOWN_TARGET, plan(send("a", on("opened", "z"))), [(ERROR, "/nodes/0/transitions/0/to")]),
+    (FindingCode.UNKNOWN_TARGET, plan(send("a", on("opened", "stop"))), []),
+    (FindingCode.UNREACHABLE_NODE, plan(OK, send("b")), [(ERROR, "/nodes/1")]),
+    (FindingCode.UNREACHABLE_NODE, plan(OK, send("b"), version="1.0"), [(WARNING, "/nodes/1")]),
+    (FindingCode.UNREACHABLE_NODE, plan(OK, stop()), [(WARNING, "/nodes/1")]),
+    (FindingCode.MISSING_STOP, plan(OK), [(NOTE, "/nodes")]),
+    (FindingCode.MISSING_STOP, plan(send("a", on("opened", "end")), stop()), []),
+    (
+        FindingCode.MISSING_STOP,
+        plan(send("a", on("opened", "b"), on("clicked", "stop")), wait("b", on("no_click", "b", after="P1D"))),
+        [(WARNING, "/nodes/1")],
+    ),
+    (
+        FindingCode.UNBOUNDED_LOOP,
+        plan(send("a", on("opened", "b")), wait("b", on("clicked", "c")), wait("c", on("opened", "b"))),
+        [(ERROR, "/nodes/1")],
+    ),
+    (FindingCode.UNBOUNDED_LOOP, plan(wait("b", on("no_click", "b", after="PT0S"))), [(ERROR, "/nodes/0")]),
+    (FindingCode.UNBOUNDED_LOOP, plan(wait("b", on("no_click", "b", after="P1D"))), [(WARNING, "/nodes/0")]),
+    (FindingCode.UNBOUNDED_LOOP, plan(send("a", on("no_open", "a"), on("opened", "stop"))), [(WARNING, "/nodes/0")]),
+    (
+        FindingCode.TIMEOUT_NEVER_FIRES,
+        plan(send("a", on("no_open", "stop", after="P3D"), on("no_open", "stop", after="P5D"))),
+        [(WARNING, "/nodes/0/transitions/1")],
+    ),
+    (
+        # Who does not click by day 2 is gone; who clicks has opened.
+        FindingCode.TIMEOUT_NEVER_FIRES,
+        plan(send("a", on("no_open", "stop", after="P3D"), on("no_click", "stop", after="P2D"))),
+        [(WARNING, "/nodes/0/transitions/0")],
+    ),
+    (
+        FindingCode.TIMEOUT_NEVER_FIRES,
+        plan(send("a", on("no_open", "stop", after="P2D"), on("no_click", "stop", after="P3D"))),
+        [],
+    ),
+    (FindingCode.EVENT_NEVER_MATCHES, plan(wait("w", on("opened", "stop"))), [(WARNING, "/nodes/0/transitions/0")]),
+    (
+        FindingCode.EVENT_NEVER_MATCHES,
+        plan(send("a", on("clicked", "stop"), channel="sms")),
+        [(WARNING, "/nodes/0/transitions/0")],
+    ),
+    (
+        FindingCode.EVENT_NEVER_MATCHES,
+        plan(send("a", on("opened", "stop", within="P2D"), on("opened", "stop", within="P1D"))),
+        [(WARNING, "/nodes/0/transitions/1")],
+    ),
+    (
+        FindingCode.EVENT_NEVER_MATCHES,
+        plan(send("a", on("opened", "stop", within="P1D"), on("opened", "stop", within="P2D"))),
+        [],
+    ),
+    (
+        FindingCode.EVENT_TIMEOUT_RACE,
+        plan(send("a", on("opened", "stop", within="P5D"), on("no_open", "stop", after="P3D"))),
+        [(WARNING, "/nodes/0/transitions/0")],
+    ),
+    (
+        FindingCode.EVENT_TIMEOUT_GAP,
+        plan(send("a", on("opened", "stop", within="P1D"), on("no_open", "stop", after="P3D"))),
+        [(WARNING, "/nodes/0/transitions/0")],
+    ),
+    (
+        FindingCode.EVENT_TIMEOUT_GAP,
+        plan(send("a", on("opened", "stop", within="P3D"), on("no_open", "stop", after="PT72H"))),
+        [],
+    ),
+    (FindingCode.NO_REPLY_ROUTE, plan(OK), [(NOTE, "/nodes")]),
+    (FindingCode.NO_REPLY_ROUTE, plan(send("a", on("replied", "stop"))), []),
+    (FindingCode.MISSING_CONTENT, plan({"id": "a", "action": "send", "body": "b"}), [(ERROR, "/nodes/0")]),
+    (
+        FindingCode.MISSING_CONTENT,
+        plan({"id": "a", "action": "send", "subject": "s", "body": " "}),
+        [(ERROR, "/nodes/0")],
+    ),
+    (FindingCode.MISSING_CONTENT, plan({"id": "a", "action": "send", "channel": "sms", "body": "b"}), []),
+    (FindingCode.LONG_CONTENT, plan(send("a", channel="sms", body="x" * 1601)), [(WARNING, "/nodes/0/body")]),
+    (FindingCode.LONG_CONTENT, plan(send("a", subject="x" * 256)), [(WARNING, "/nodes/0/subject")]),
+    (FindingCode.IGNORED_FIELD, plan(OK, {**stop(), "body": "b"}), [(NOTE, "/nodes/1/body")]),
+    (
+        FindingCode.IGNORED_FIELD,
+        plan(send("a", on("no_open", "stop", within="P1D"))),
+        [(WARNING, "/nodes/0/transitions/0/within")],
+    ),
+    (
+        FindingCode.NO_WINDOW,
+        plan(send("a", channel="sms"), quietHours={"start": "07:00", "end": "22:00"}),
+        [(ERROR, "/quietHours")],
+    ),
+    (FindingCode.NO_WINDOW, plan(send("a", channel="sms"), quietHours={"start": "22:00", "end": "07:00"}), []),
+    (FindingCode.TOO_LONG, plan(send("a", schedule={"delay": "P13M"})), [(WARNING, "/nodes")]),
+    (
+        FindingCode.TOO_MANY_SENDS,
+        plan(*(send(f"n{step}", on("no_open", f"n{step + 1}")) for step in range(12)), send("n12")),
+        [(WARNING, "/nodes")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("code", "source", "expected"), CASES, ids=[f"{case[0]}-{n}" for n, case in enumerate(CASES)])
+def test_each_fault_has_its_finding(code: FindingCode, source: object, expected: list[tuple[Severity, str]]) -> None:
+    """An author, or the AI that repairs its plan, would not learn what is wrong, or where."""
+    assert found(source, code) == expected
+    result = compile_plan(source)
+    assert (result.plan is None) == bool(result.errors)
+
+
+def test_every_kind_of_finding_is_tested() -> None:
+    """A check could stop working, and nobody would see."""
+    assert {case[0] for case in CASES} | {FindingCode.UNKNOWN_VARIABLE} == set(FindingCode)
+
+
+@pytest.mark.parametrize(
+    ("body", "unknown"),
+    [
+        ("Hello {{ first_name }}", 0),
+        ("{{first_name|default('there')}} of {{ company.name }}", 0),
+        ("Hello {{ frist_name }}", 1),
+        ("{{ company }} {{}} {{ 7 }}", 3),
+        ("{ first_name } and {% raw %}", 0),
+    ],
+)
+def test_template_variables_are_checked_against_the_known_ones(body: str, unknown: int) -> None:
+    """A contact would be greeted as {{ frist_name }}."""
+    known = frozenset({"first_name", "company.name"})
+    source = plan(send("a", body=body))
+    assert len(found(source, FindingCode.UNKNOWN_VARIABLE, variables=known)) == unknown
+    assert found(source, FindingCode.UNKNOWN_VARIABLE) == []
+    old = found({**source, "version": "1.0"}, FindingCode.UNKNOWN_VARIABLE, variables=known)
+    assert old == [(WARNING, "/nodes/0/body")] * unknown
+
+
+def test_unreachable_nodes_are_left_out_of_what_runs() -> None:
+    """The engine would carry nodes along that nothing can lead to."""
+    result = compile_plan(
+        plan(send("a", on("opened", "b")), wait("b", on("clicked", "stop")), send("z"), version="1.0")
+    )
+    assert result.plan is not None
+    assert set(result.plan.nodes) == {"a", "b"}
+
+
+def test_a_stored_plan_with_errors_says_what_is_wrong() -> None:
+    """A plan that no longer compiles would fail somewhere in the engine instead of where it is loaded."""
+    with pytest.raises(InvalidInput) as caught:
+        compiled(plan(send("a", on("opened", "z"))))
+    assert [problem.pointer for problem in caught.value.problems] == ["/nodes/0/transitions/0/to"]
+
+
+def test_findings_are_printable() -> None:
+    """The API and the simulator could not show them."""
+    finding = compile_plan(plan(OK)).findings[0]
+    assert isinstance(finding, Finding)
+    assert json.loads(json.dumps(finding.to_json()))["code"] == "missing_stop"
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(plan=plans())
+def test_every_send_of_a_plan_that_compiles_can_be_reached(plan: CompiledPlan) -> None:
+    """People would wait for a message that can never be sent."""
+    seen: set[str] = set()
+    waiting = [plan.start]
+    while waiting:
+        node_id = waiting.pop()
+        if node_id not in seen:
+            seen.add(node_id)
+            waiting += [way.to for way in plan.nodes[node_id].transitions if way.to != END]
+    assert {node.id for node in plan.nodes.values() if node.action is NodeAction.SEND} <= seen
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.text(max_size=5)
+        | st.sampled_from(["P1D", "a", "send", "opened"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["version", "timezone", "startNodeId", "nodes", "id", "action", "transitions", "on", "to"]
+                ),
+                inner,
+                max_size=5,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_no_json_makes_the_compiler_raise(source: object) -> None:
+    """An upload of anything at all would be answered with an internal error."""
+    result = compile_plan(source)
+    assert result.plan is not None or result.errors

@@ -1,0 +1,229 @@
+"""The local world's mail provider and recipients, as boto3 and our own webhook meet them."""
+
+from __future__ import annotations
+
+import email.policy
+import json
+import threading
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+import boto3
+import httpx2
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from standardwebhooks import Webhook
+from werkzeug.wrappers import Request, Response
+
+from local.world.mail import CapturedMail, MailCapture
+from local.world.recipients import NothingToActOn, Recipients
+from local.world.server import LoopbackServer
+from local.world.sites import SITES, SampleSites
+
+SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+MESSAGE_ID = "0198c0de-0000-7000-8000-000000000001"
+
+
+def mime(public_url: str) -> bytes:
+    message = EmailMessage(policy=email.policy.SMTP)
+    message["From"] = "Ana <ana@sender.example>"
+    message["To"] = "inês@fornoatlantico.example"
+    message["Subject"] = "Pão, às 7h00 – 5 €"
+    message["List-Unsubscribe"] = f"<{public_url}/u/token>, <mailto:stop@sender.example>"
+    message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    message.set_content("Olá Inês")
+    message.add_alternative(
+        f'<p>Olá</p><a href="https://elsewhere.example/t/x">no</a><a href="{public_url}/u/token">stop</a>'
+        f'<a href="{public_url}/t/c/abc?x=1&amp;y=2">yes</a><img src="{public_url}/t/o/abc.gif" width="1">',
+        subtype="html",
+    )
+    return message.as_bytes()
+
+
+def send(capture: MailCapture, **changes) -> str:
+    client = boto3.client(
+        "sesv2",
+        endpoint_url=capture.url,
+        region_name="eu-west-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        config=Config(retries={"max_attempts": 0}),
+    )
+    try:
+        request = {
+            "FromEmailAddress": "Ana <ana@sender.example>",
+            "Destination": {"ToAddresses": ["inês@fornoatlantico.example"]},
+            "Content": {"Raw": {"Data": mime("http://public.example/stage")}},
+            "EmailTags": [{"Name": "cadenza-message-id", "Value": MESSAGE_ID}],
+            "ConfigurationSetName": "cadenza",
+        }
+        return client.send_email(**(request | changes))["MessageId"]
+    finally:
+        client.close()
+
+
+def test_a_mail_sent_with_boto3_is_kept_whole(tmp_path: Path) -> None:
+    """Otherwise the demo cannot show what really left, header for header."""
+    sent = mime("http://public.example/stage")
+    with MailCapture(tmp_path / "mail") as capture:
+        provider_id = send(capture, Content={"Raw": {"Data": sent}})
+    (mail,) = capture.captured
+    assert mail.provider_id == provider_id
+    assert (mail.sender, mail.recipients) == ("Ana <ana@sender.example>", ("inês@fornoatlantico.example",))
+    assert (mail.message_id, mail.configuration_set) == (MESSAGE_ID, "cadenza")
+    assert mail.subject == "Pão, às 7h00 – 5 €"
+    assert mail.text.strip() == "Olá Inês"
+    assert "/t/o/abc.gif" in mail.html
+    assert mail.captured_at.tzinfo is not None
+    assert "AWS4-HMAC-SHA256" in mail.headers["Authorization"]
+    assert mail.raw == sent
+    assert (tmp_path / "mail" / "0001.eml").read_bytes() == sent
+    assert json.loads((tmp_path / "mail" / "0001.json").read_bytes())["ConfigurationSetName"] == "cadenza"
+
+
+def test_what_is_not_raw_content_is_refused_as_ses_would(tmp_path: Path) -> None:
+    """Otherwise a change of the send call goes unnoticed until production."""
+    simple = {"Simple": {"Subject": {"Data": "x"}, "Body": {"Text": {"Data": "x"}}}}
+    with MailCapture(tmp_path) as capture, pytest.raises(ClientError) as caught:
+        send(capture, Content=simple)
+    assert caught.value.response["Error"]["Code"] == "BadRequestException"
+    assert capture.captured == []
+
+
+def test_each_mail_reaches_its_recipient_once_and_in_order(tmp_path: Path) -> None:
+    """Otherwise the demo's recipients act twice, or on the wrong mail."""
+    got: list[int] = []
+    done = threading.Event()
+
+    def on_mail(mail: CapturedMail) -> None:
+        got.append(mail.number)
+        if mail.number == 2:
+            raise RuntimeError("out of office")
+        if mail.number == 3:
+            done.set()
+
+    with MailCapture(tmp_path, on_mail=on_mail) as capture:
+        for _ in range(3):
+            send(capture)
+        assert done.wait(5)
+    assert got == [1, 2, 3]
+    assert [str(failure) for failure in capture.failures] == ["out of office"]
+
+
+# --- recipients --------------------------------------------------------------------------------------------------
+
+
+class Public:
+    """Stands where our public API stands: keeps requests, redirects clicks to the outside."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, bytes, dict[str, str]]] = []
+        self.server = LoopbackServer(Request.application(self._answer))
+        self.url = f"{self.server.url}/stage"
+
+    def _answer(self, request: Request) -> Response:
+        path = request.full_path.rstrip("?")
+        self.requests.append((request.method, path, request.get_data(), dict(request.headers.items())))
+        if "/t/c/" in path:
+            return Response(status=302, headers={"Location": "https://elsewhere.example/"})
+        return Response(status=202)
+
+
+@pytest.fixture
+def public() -> Iterator[Public]:
+    public = Public()
+    with public.server:
+        yield public
+
+
+@pytest.fixture
+def mail(public: Public, tmp_path: Path) -> CapturedMail:
+    with MailCapture(tmp_path) as capture:
+        send(capture, Content={"Raw": {"Data": mime(public.url)}})
+    return capture.captured[0]
+
+
+def test_recipients_open_click_and_unsubscribe_like_people(public: Public, mail: CapturedMail) -> None:
+    """Otherwise the demo proves nothing about real opens, clicks and one-click unsubscribes."""
+    with Recipients(public.url, SECRET) as recipients:
+        assert recipients.open(mail).status_code == 202
+        clicked = recipients.click(mail)
+        assert clicked.headers["Location"] == "https://elsewhere.example/"
+        assert recipients.unsubscribe(mail).status_code == 202
+    assert [(method, path, body) for method, path, body, _ in public.requests] == [
+        ("GET", "/stage/t/o/abc.gif", b""),
+        ("GET", "/stage/t/c/abc?x=1&y=2", b""),
+        ("POST", "/stage/u/token", b"List-Unsubscribe=One-Click"),
+    ]
+    assert all("Firefox" in headers["User-Agent"] for *_, headers in public.requests)
+
+
+def test_provider_reports_are_signed_and_name_our_message(public: Public, mail: CapturedMail) -> None:
+    """Otherwise our webhook refuses what real providers send, or takes what they do not."""
+    with Recipients(public.url, SECRET) as recipients:
+        recipients.delivered(mail)
+        recipients.bounced(mail, hard=True)
+        recipients.bounced(mail, hard=False)
+        recipients.replied(mail)
+        recipients.complained(mail)
+    events = [Webhook(SECRET).verify(body, headers) for *_, body, headers in public.requests]
+    assert [(e["type"], e["data"].get("hard")) for e in events] == [
+        ("message.delivered", None),
+        ("message.bounced", True),
+        ("message.bounced", False),
+        ("message.replied", None),
+        ("message.complained", None),
+    ]
+    assert {e["data"]["message_id"] for e in events} == {MESSAGE_ID}
+    assert len({headers["Webhook-Id"] for *_, headers in public.requests}) == 5
+
+
+def test_a_mail_without_links_leaves_nothing_to_act_on(public: Public, tmp_path: Path) -> None:
+    """Otherwise a mail that lost its tracking or opt-out seems to work in the demo."""
+    plain = EmailMessage()
+    plain["To"] = "a@b.example"
+    plain.set_content("hi")
+    with MailCapture(tmp_path) as capture:
+        send(capture, Content={"Raw": {"Data": plain.as_bytes()}}, EmailTags=[])
+    (mail,) = capture.captured
+    with Recipients(public.url, SECRET) as recipients:
+        for act in (recipients.open, recipients.click, recipients.unsubscribe, recipients.delivered):
+            with pytest.raises(NothingToActOn):
+                act(mail)
+    assert public.requests == []
+
+
+# --- sites -------------------------------------------------------------------------------------------------------
+
+
+def test_sites_are_told_apart_by_host_and_keep_to_their_folder() -> None:
+    """Otherwise one sample company shows another's pages, or this machine's files."""
+    with SampleSites() as sites, httpx2.Client(base_url=sites.url) as client:
+        for host in sites.hosts:
+            page = client.get("/", headers={"Host": host})
+            assert page.status_code == 200
+            assert "fictional company" in page.text
+        host = {"Host": sites.hosts[0]}
+        assert client.get("/", headers={"Host": "other.example"}).status_code == 404
+        for path in ("/routes.json", "/../../../pyproject.toml", "/%2e%2e/%2e%2e/__init__.py", "/nothing"):
+            assert client.get(path, headers=host | {"Host": "grand-meridian.example"}).status_code == 404
+
+
+def test_every_sample_page_says_that_it_is_fictional() -> None:
+    """Otherwise someone takes a made-up company for a real one."""
+    pages = sorted(SITES.rglob("*.html"))
+    assert len(pages) >= 15
+    assert all("fictional" in page.read_text() for page in pages)
+
+
+def test_servers_are_gone_after_their_block(tmp_path: Path) -> None:
+    """Otherwise a demo leaves ports and threads behind."""
+    with MailCapture(tmp_path) as capture, SampleSites() as sites:
+        ports = [capture.port, sites.port]
+    for port in ports:
+        with pytest.raises(httpx2.ConnectError):
+            httpx2.get(f"http://127.0.0.1:{port}/")
+    sites.close()
+    assert not [t for t in threading.enumerate() if t.name in {"MailCapture", "SampleSites"}]
