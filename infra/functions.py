@@ -154,7 +154,9 @@ class Functions(Construct):
     def _let_send(self, function: lambda_.Function, names: Sequence[QueueName]) -> None:
         if names:
             arns = [self._queues[name].queue_arn for name in names]
-            function.add_to_role_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=arns))
+            # AWS checks a batch as SendMessage; the local AWS, by the name of the call.
+            actions = ["sqs:SendMessage", *(["sqs:SendMessageBatch"] if self._config.is_local else [])]
+            function.add_to_role_policy(iam.PolicyStatement(actions=actions, resources=arns))
         for name in names:
             key = f"{name.replace('-', '_').upper()}_QUEUE_URL"
             function.add_environment(key, self._queues[name].queue_url)

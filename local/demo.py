@@ -49,6 +49,9 @@ BRIEF: Final = {
 Json = Mapping[str, Any]
 
 
+LOG: Final = ROOT / ".local" / "demo.log"
+
+
 class DemoFailed(Exception):  # noqa: N818 - reads as what happened
     """Something is not as it must be; the text says what."""
 
@@ -312,7 +315,12 @@ def main() -> int:
         with system:
             demo = Demo(system, console)
             try:
-                demo.run()
+                try:
+                    demo.run()
+                except DemoFailed:
+                    LOG.write_text("\n".join(system.function_logs()), encoding="utf-8")
+                    console.print(f"the functions' log: {LOG}", soft_wrap=True)
+                    raise
                 if os.environ.get("KEEP") == "1":
                     _keep(demo, console)
             finally:

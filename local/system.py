@@ -165,6 +165,23 @@ class LocalSystem:
         finally:
             client.close()
 
+    def function_logs(self) -> list[str]:
+        """What the functions have logged so far, function by function."""
+        client = self.aws.session.client(  # pyright: ignore[reportUnknownMemberType] - stubs of some services only
+            "logs", endpoint_url=self.aws.url, config=self.aws.client_config
+        )
+        try:
+            return [
+                event["message"].rstrip()
+                for group in client.describe_log_groups()["logGroups"]
+                for stream in client.describe_log_streams(logGroupName=group["logGroupName"])["logStreams"]
+                for event in client.get_log_events(
+                    logGroupName=group["logGroupName"], logStreamName=stream["logStreamName"], startFromHead=True
+                )["events"]
+            ]
+        finally:
+            client.close()
+
     def settle(self, done: Callable[[], bool], timeout_s: float, poll_s: float = 0.25) -> bool:
         """Wait until ``done``; False when time ran out."""
         deadline = time.monotonic() + timeout_s

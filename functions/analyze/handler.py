@@ -6,7 +6,7 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cadenza.core.ai import configured
+from cadenza.core.ai import client_for
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
 from cadenza.core.db import connect
@@ -28,7 +28,7 @@ def pipeline() -> LeadPipeline:
     settings = load(AnalyzeSettings)
     known = secrets(settings.app_secret_arn)
     database = connect(settings)
-    client = configured(known.openai_api_key, settings.openai_model, settings.openai_base_url)
+    client = client_for(settings, known.openai_api_key)
     webhook_url = f"{settings.public_url}/webhooks/firecrawl"
     return LeadPipeline(
         database=database,

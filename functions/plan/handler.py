@@ -6,8 +6,8 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cadenza.campaigns.enrolment import Enrolling
-from cadenza.core.ai import configured
+from cadenza.campaigns.enrolment import Enrolling, compile_for_mail
+from cadenza.core.ai import client_for
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
 from cadenza.core.db import connect
@@ -29,11 +29,11 @@ def enrolling() -> Enrolling:
     settings = load(PlanSettings)
     known = secrets(settings.app_secret_arn)
     database = connect(settings)
-    client = configured(known.openai_api_key, settings.openai_model, settings.openai_base_url)
+    client = client_for(settings, known.openai_api_key)
     dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings))
     return Enrolling(
         database=database,
-        planner=AiPlanner(client) if client else OfflinePlanner(),
+        planner=AiPlanner(client, compile_for_mail) if client else OfflinePlanner(compile_for_mail),
         engine=Engine(database, dispatcher, utc_now),
         clock=utc_now,
     )

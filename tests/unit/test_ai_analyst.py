@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from cadenza.contacts.model import ContactKind
 from cadenza.core.ai import AiClient
 from cadenza.leads.analysis import analyse_offline, analyse_with_ai
 from cadenza.leads.model import Page
-from cadenza.leads.report import Analysis, ContactKind, Tone, Topic
+from cadenza.leads.report import Analysis, Tone, Topic
 from tests.unit.fake_openai import FakeOpenAi, Json, Reply, fake_openai, says
 from tests.unit.site_pages import page, sample_site
 

@@ -7,12 +7,12 @@ import time
 
 import pytest
 
+from cadenza.contacts.model import ContactKind
 from cadenza.leads.evidence import Corpus
 from cadenza.leads.extract import Extraction, extract_contacts
 from cadenza.leads.model import Page
 from cadenza.leads.people import belongs_to, is_name, role_rank, split_name
 from cadenza.leads.places import e164
-from cadenza.leads.report import ContactKind
 from tests.unit.site_pages import page, sample_site
 
 

@@ -10,11 +10,13 @@ from sqlalchemy import Connection
 from cadenza.campaigns import store
 from cadenza.contacts import store as contacts_store
 from cadenza.core import ai_usage, jobs
+from cadenza.core.ai import AiBusy
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
 from cadenza.core.messages import PlanWanted
 from cadenza.core.states import CampaignStatus, JobStatus
+from cadenza.delivery.variables import VARIABLES
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import ENDED, Engine
@@ -22,9 +24,14 @@ from cadenza.leads import store as leads_store
 from cadenza.leads.report import SiteReport
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.compiler import compile_plan
-from cadenza.planning.findings import Severity
+from cadenza.planning.findings import Compiled
 from cadenza.planning.model import content_hash, parse_plan
 from cadenza.planning.planners import NoPlan, Planned, Planner
+
+
+def compile_for_mail(source: object) -> Compiled:
+    """Compile a plan whose mails may use the renderer's variables and no others."""
+    return compile_plan(source, variables=VARIABLES)
 
 
 class NotEnrolled(jobs.Settled):
@@ -70,15 +77,13 @@ class Enrolling:
             brief, fall_back = _brief(conn, message), store.offline_fallback(conn, message.workspace_id)
         try:
             planned = self.planner.plan(brief, fall_back=fall_back)
-        except NoPlan as failure:
-            if failure.usage is not None:
+        except (NoPlan, AiBusy) as trouble:
+            if trouble.usage is not None:  # what was spent is spent, with or without a plan
                 with self.database.worker() as conn:
-                    ai_usage.record(conn, failure.usage, ai_usage.Purpose.PLANNING, work, self.clock())
-            raise NotEnrolled(str(failure)) from failure
-        checked = compile_plan(planned.plan)
-        if checked.plan is None:
-            errors = [f.code for f in checked.findings if f.severity is Severity.ERROR]
-            raise NotEnrolled(f"the plan does not compile: {', '.join(errors)}")
+                    ai_usage.record(conn, trouble.usage, ai_usage.Purpose.PLANNING, work, self.clock())
+            if isinstance(trouble, AiBusy):
+                raise
+            raise NotEnrolled(str(trouble)) from trouble
         now = self.clock()
         with self.database.worker() as conn:
             return _enrol(conn, message, work, planned, now)

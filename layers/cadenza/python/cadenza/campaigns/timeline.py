@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue
 from sqlalchemy import Connection, Row, text
 
 from cadenza.core.ids import EnrolmentId
@@ -44,14 +44,17 @@ _RANK = {kind: rank for rank, kind in enumerate(EntryKind)}
 
 
 class Entry(BaseModel):
-    """One thing that happened, or is planned to. ``why`` has one reason a line, the first cause first."""
+    """One thing that happened, or is planned to.
+
+    ``detail`` says what, in fields that depend on the kind; ``why`` has one reason a line, the first cause first.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     at: datetime
     kind: EntryKind
     node: str
-    detail: str
+    detail: dict[str, JsonValue]
     why: tuple[str, ...] = ()
 
 
@@ -74,11 +77,11 @@ def _rows(conn: Connection, query: str, enrolment_id: EnrolmentId) -> Iterator[R
 
 def _enrolled(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
     query = """
-        SELECT e.created_at, p.source, p.hash FROM contact_campaigns e JOIN campaign_plans p ON p.id = e.plan_id
+        SELECT e.created_at, p.id, p.source FROM contact_campaigns e JOIN campaign_plans p ON p.id = e.plan_id
         WHERE e.id = :id
     """
     for row in _rows(conn, query, enrolment_id):
-        detail = f"plan {row.hash[:12]}" + (f" by {row.source}" if row.source else "")
+        detail: dict[str, JsonValue] = {"plan_id": str(row.id), "source": row.source}
         yield Entry(at=row.created_at, kind=EntryKind.ENROLLED, node="", detail=detail)
 
 
@@ -109,12 +112,12 @@ def _finished_actions(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[E
 
 
 def _planned(row: Row[tuple[object, ...]]) -> Entry:
-    detail = f"{_action(row)} at {row.due_at.isoformat(timespec='seconds')}"
+    detail = {**_action(row), "due_at": row.due_at.isoformat()}
     return Entry(at=row.created_at, kind=EntryKind.PLANNED, node=row.node, detail=detail, why=tuple(row.why))
 
 
-def _action(row: Row[tuple[object, ...]]) -> str:
-    return row.event if row.kind == ActionKind.TIMEOUT else str(row.kind)
+def _action(row: Row[tuple[object, ...]]) -> dict[str, JsonValue]:
+    return {"action": row.event if row.kind == ActionKind.TIMEOUT else row.kind}
 
 
 def _messages(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
@@ -123,14 +126,14 @@ def _messages(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
         WHERE enrolment_id = :id ORDER BY id
     """
     for row in _rows(conn, query, enrolment_id):
-        yield Entry(at=row.queued_at, kind=EntryKind.QUEUED, node=row.node, detail=row.channel)
+        yield Entry(at=row.queued_at, kind=EntryKind.QUEUED, node=row.node, detail={"channel": row.channel})
         why = (row.reason,) if row.reason else ()
         if row.sent_at is not None:
-            detail = f"{row.channel}: {row.subject}" if row.subject else row.channel
+            detail: dict[str, JsonValue] = {"channel": row.channel, "subject": row.subject, "provider": row.provider}
             yield Entry(at=row.sent_at, kind=EntryKind.SENT, node=row.node, detail=detail, why=why)
         elif row.finished_at is not None or row.status == MessageStatus.UNKNOWN:
             at = row.finished_at or row.queued_at
-            yield Entry(at=at, kind=EntryKind.NOT_SENT, node=row.node, detail=row.status, why=why)
+            yield Entry(at=at, kind=EntryKind.NOT_SENT, node=row.node, detail={"status": row.status}, why=why)
 
 
 def _signals(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
@@ -140,11 +143,11 @@ def _signals(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
         WHERE m.enrolment_id = :id ORDER BY v.occurred_at, v.id
     """
     for row in _rows(conn, query, enrolment_id):
-        grade = row.grade if row.hard is None else ("permanent" if row.hard else "transient")
-        reasons = (*row.grade_reasons, *((row.verdict,) if row.verdict else ()))
-        yield Entry(
-            at=row.occurred_at, kind=EntryKind.SIGNAL, node=row.node, detail=f"{row.kind} ({grade})", why=reasons
-        )
+        detail: dict[str, JsonValue] = {"event": row.kind, "grade": row.grade}
+        if row.hard is not None:
+            detail["hard"] = row.hard
+        why = (*row.grade_reasons, *((row.verdict,) if row.verdict else ()))
+        yield Entry(at=row.occurred_at, kind=EntryKind.SIGNAL, node=row.node, detail=detail, why=why)
 
 
 def _moves(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
@@ -155,7 +158,7 @@ def _moves(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
     for row in _rows(conn, query, enrolment_id):
         why = tuple(reason for reason in (row.cause, row.rule) if reason)
         if row.to_node:
-            detail = f"{row.from_node} → {row.to_node}" if row.from_node else f"→ {row.to_node}"
+            detail: dict[str, JsonValue] = {"from": row.from_node, "to": row.to_node}
             yield Entry(at=row.at, kind=EntryKind.MOVED, node=row.to_node, detail=detail, why=why)
         else:
-            yield Entry(at=row.at, kind=EntryKind.ENDED, node=row.from_node, detail=row.to_status, why=why)
+            yield Entry(at=row.at, kind=EntryKind.ENDED, node=row.from_node, detail={"status": row.to_status}, why=why)

@@ -337,10 +337,3 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, wait.total_seconds())
     except (ValueError, TypeError):
         return None
-
-
-def configured(api_key: str, model: str, base_url: str) -> AiClient | None:
-    """A client where a key or an endpoint of one's own is set, else None: the rules do the work."""
-    if not (api_key or base_url):
-        return None
-    return AiClient(api_key or "none", model, base_url)  # an endpoint of one's own may need no key; the package does

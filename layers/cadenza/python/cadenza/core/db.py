@@ -30,6 +30,8 @@ DRIVER = "postgresql+pg8000"
 RETRYABLE_STATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57P05", "53300", "53400"})
 """SQLSTATEs that another try may cure: serialisation, deadlock, lock time-out, restart, idle session, load."""
 CONNECTION_CLASS = "08"
+HOPELESS_CLASSES = frozenset({"28", "3D"})
+"""Classes of SQLSTATEs of a connection that no patience will bring: wrong credentials, no such database."""
 
 CONNECT_PATIENCE_S = 25.0
 """How long to keep asking for a connection: a paused Aurora cluster takes about 15 s to resume."""
@@ -37,22 +39,22 @@ CONNECT_PATIENCE_S = 25.0
 
 def sqlstate(error: DBAPIError) -> str:
     """The five-character SQLSTATE, or "" when the server never answered."""
-    return _diagnostic(error, "C")
+    return _diagnostic(error.orig, "C")
 
 
 def constraint(error: DBAPIError) -> str:
     """The name of the violated constraint, or ""."""
-    return _diagnostic(error, "n")
+    return _diagnostic(error.orig, "n")
 
 
-def _diagnostic(error: DBAPIError, field: str) -> str:
-    fields: object = error.orig.args[0] if error.orig is not None and error.orig.args else None
+def _diagnostic(error: BaseException | None, field: str) -> str:
+    fields: object = error.args[0] if error is not None and error.args else None
     return str(cast("dict[str, object]", fields).get(field, "")) if isinstance(fields, dict) else ""
 
 
 def _is_passing(error: DBAPIError) -> bool:
     state = sqlstate(error)
-    return error.connection_invalidated or not state or state in RETRYABLE_STATES or state.startswith(CONNECTION_CLASS)
+    return error.connection_invalidated or state in RETRYABLE_STATES or state.startswith(CONNECTION_CLASS)
 
 
 class Database:
@@ -87,9 +89,11 @@ class Database:
                     parameters["password"] = password()
                 try:
                     return dialect.connect(*args, **parameters)
-                except dialect.loaded_dbapi.Error:
-                    if time.monotonic() + pause_s > deadline:
+                except dialect.loaded_dbapi.Error as error:
+                    if (state := _diagnostic(error, "C"))[:2] in HOPELESS_CLASSES:
                         raise
+                    if time.monotonic() + pause_s > deadline:
+                        raise Retryable(f"database: no connection {state}".strip()) from error
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
 

@@ -1,7 +1,8 @@
 """The engine's SQL: lock and load enrolments, write decisions down, claim what is due. Set-based throughout.
 
-Lock order, for everybody: outbox rows, then enrolments in id order, then live actions. An enrolment's lock serialises
-all that can happen to it; nobody changes its actions without it.
+Lock order, for everybody: campaigns, outbox rows that are no longer queued, enrolments in id order, quotas, queued
+outbox rows, live actions. An enrolment's lock serialises all that can happen to it; nobody changes its actions without
+it.
 """
 
 from __future__ import annotations

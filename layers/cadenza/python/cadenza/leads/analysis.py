@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
+from cadenza.contacts.model import ContactKind, FoundContact
 from cadenza.core.ai import AiClient, AiUsage, as_data, load_prompt
 from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, tone_of
 from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
@@ -16,7 +17,7 @@ from cadenza.leads.language import detect_language
 from cadenza.leads.model import Page
 from cadenza.leads.people import GENERIC_RANK, belongs_to, is_generic, is_name, is_title, role_rank, split_name
 from cadenza.leads.places import country_of
-from cadenza.leads.report import Analysis, AnalysisStats, Claim, ContactKind, FoundContact, SiteReport, Tone, Topic
+from cadenza.leads.report import Analysis, AnalysisStats, Claim, SiteReport, Tone, Topic
 
 OFFLINE_VERSION = "rules.v1"
 AI_VERSION = "analyse.v1"

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from email_validator import EmailNotValidError, validate_email
 from pydantic import JsonValue
 
+from cadenza.contacts.model import ContactKind, FoundContact
 from cadenza.leads.domains import same_site
 from cadenza.leads.evidence import Corpus, ReadPage, squash
 from cadenza.leads.people import (
@@ -35,7 +36,6 @@ from cadenza.leads.people import (
     split_name,
 )
 from cadenza.leads.places import country_of, e164, time_zone_of
-from cadenza.leads.report import ContactKind, FoundContact
 
 MAX_CONTACTS = 200
 """A site that names more is a directory; those who decide come first."""

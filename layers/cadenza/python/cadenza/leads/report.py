@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
+from cadenza.contacts.model import FoundContact
 from cadenza.core.ai import AiUsage
 
 
@@ -61,35 +62,6 @@ class SiteReport(_Frozen):
     def summary(self) -> str:
         """What the company does, in one sentence; "" if the site does not say."""
         return next((claim.text for claim in self.about(Topic.SUMMARY)), "")
-
-
-class ContactKind(StrEnum):
-    """Whether an address leads to a person or to a shared mailbox."""
-
-    PERSON = "person"
-    GENERIC = "generic"
-
-
-class FoundContact(_Frozen):
-    """Somebody who can be written to. ``email`` stands on ``page_url``; ``quote`` is the place, verbatim.
-
-    ``role_rank`` is 1 for who decides, then up; 100 for shared mailboxes. ``phone`` is E.164 or "". ``country`` is ISO
-    3166-1 alpha-2 and ``time_zone`` an IANA name; both "" unless the site leaves no doubt.
-    """
-
-    email: str
-    kind: ContactKind
-    role_rank: int
-    name: str = ""
-    first_name: str = ""
-    last_name: str = ""
-    title: str = ""
-    phone: str = ""
-    country: str = ""
-    time_zone: str = ""
-    language: str = ""
-    page_url: str
-    quote: str
 
 
 class AnalysisStats(_Frozen):

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from cadenza.leads.report import Claim, FoundContact, SiteReport, Tone
+from cadenza.contacts.model import FoundContact
+from cadenza.leads.report import Claim, SiteReport, Tone
 from cadenza.planning.durations import BadDuration, parse_duration
 from cadenza.planning.model import Hours
 

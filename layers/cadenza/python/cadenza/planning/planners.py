@@ -10,9 +10,8 @@ from pydantic import JsonValue
 from cadenza.core.ai import AiClient, AiFailed, AiUsage
 from cadenza.core.errors import CadenzaError
 from cadenza.core.log import get_logger
-from cadenza.planning.ai import plan_with_ai
+from cadenza.planning.ai import Compile, errors_of, plan_with_ai
 from cadenza.planning.brief import PlanBrief
-from cadenza.planning.compiler import compile_plan
 from cadenza.planning.offline import plan_offline
 
 
@@ -26,7 +25,7 @@ class Planned:
 
 
 class NoPlan(CadenzaError):  # noqa: N818 - reads as what happened
-    """The model has no usable plan, and the workspace wants none by rule."""
+    """There is no plan fit to send; the text says why. ``usage`` is what a model took on the way."""
 
     def __init__(self, detail: str, usage: AiUsage | None) -> None:
         super().__init__(detail)
@@ -46,12 +45,15 @@ class Planner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
 class OfflinePlanner:
-    """By rule."""
+    """By rule. ``compile_plan`` knows the renderer's variables."""
+
+    compile_plan: Compile
 
     def plan(self, brief: PlanBrief, *, fall_back: bool) -> Planned:  # noqa: ARG002 - it is the fallback
         """See `Planner.plan`."""
-        return Planned(plan_offline(brief), "offline")
+        return _by_rule(brief, self.compile_plan, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,24 @@ class AiPlanner:
     """By a model, within what the compiler and the linter let pass."""
 
     client: AiClient
+    compile_plan: Compile
 
     def plan(self, brief: PlanBrief, *, fall_back: bool) -> Planned:
         """See `Planner.plan`."""
         try:
-            planned = plan_with_ai(self.client, brief, compile_plan)
+            planned = plan_with_ai(self.client, brief, self.compile_plan)
         except AiFailed as error:
             if not fall_back:
                 raise NoPlan(error.detail, error.usage) from error
             get_logger().warning("planning.offline", detail=error.detail)
-            return Planned(plan_offline(brief), "offline", error.usage)
+            return _by_rule(brief, self.compile_plan, error.usage)
         return Planned(planned.plan, planned.model, planned.usage)
+
+
+def _by_rule(brief: PlanBrief, compile_plan: Compile, usage: AiUsage | None) -> Planned:
+    """The rules' copy is checked as a model's is: the sender's own words in it may be too long, or empty promises."""
+    plan = plan_offline(brief)
+    if errors := errors_of(plan, brief, compile_plan):
+        codes = ", ".join(sorted({str(error.code) for error in errors}))
+        raise NoPlan(f"the plan by rule is not fit to send: {codes}", usage)
+    return Planned(plan, "offline", usage)

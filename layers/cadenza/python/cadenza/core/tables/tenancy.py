@@ -39,7 +39,6 @@ automation_settings = Table(
     Column("approval_mode", Text, nullable=False, server_default=text(f"'{ApprovalMode.AUTOMATIC.value}'")),
     Column("approval_first_n", Integer, nullable=False, server_default=text("0")),
     Column("stop_company_on_reply", Boolean, nullable=False, server_default=text("false")),
-    Column("resend_unknown", Boolean, nullable=False, server_default=text("false")),
     Column("unknown_bound_s", Integer, nullable=False, server_default=text("86400")),
     Column("offline_fallback", Boolean, nullable=False, server_default=text("true")),
     Column("ai_daily_budget_usd_micros", BigInteger, comment="null: no limit"),

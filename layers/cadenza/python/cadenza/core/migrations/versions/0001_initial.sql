@@ -98,7 +98,6 @@ CREATE TABLE automation_settings (
     approval_mode TEXT DEFAULT 'automatic' NOT NULL,
     approval_first_n INTEGER DEFAULT 0 NOT NULL,
     stop_company_on_reply BOOLEAN DEFAULT false NOT NULL,
-    resend_unknown BOOLEAN DEFAULT false NOT NULL,
     unknown_bound_s INTEGER DEFAULT 86400 NOT NULL,
     offline_fallback BOOLEAN DEFAULT true NOT NULL,
     ai_daily_budget_usd_micros BIGINT,

@@ -1,0 +1,53 @@
+"""Consumes message-send: hands outbox messages to their providers."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from cadenza.core.clock import utc_now
+from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
+from cadenza.core.db import connect
+from cadenza.core.log import get_logger
+from cadenza.core.messages import SEND_MESSAGES, SendWanted
+from cadenza.core.queues import Queue
+from cadenza.core.settings import SendSettings, load, secrets
+from cadenza.delivery.hints import Hints
+from cadenza.delivery.providers import ses
+from cadenza.delivery.service import Delivery
+from cadenza.engine.dispatch import Dispatcher
+from cadenza.engine.service import Engine
+from cadenza.engine.wakes import Wakes
+from cadenza.signals.links import Links
+
+log = get_logger()
+
+
+@cache
+def delivery() -> Delivery:
+    """The service, made once a process."""
+    settings = load(SendSettings)
+    database = connect(settings)
+    send = Queue(settings.message_send_queue_url)
+    dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings), send)
+    return Delivery(
+        database=database,
+        engine=Engine(database, dispatcher, utc_now),
+        hints=Hints(send, dispatcher),
+        providers={ses.NAME: ses.Ses(settings.ses_configuration_set)},
+        links=Links(settings.public_url, secrets(settings.app_secret_arn).link_signing_key),
+        clock=utc_now,
+    )
+
+
+@log.inject_lambda_context(clear_state=True)
+def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:  # noqa: ARG001 - Lambda's signature
+    """Send what each message names; one whose provider cannot take it for now comes back by itself."""
+    return consume(event, SEND_MESSAGES, send)
+
+
+def send(wanted: SendWanted) -> None:
+    """Send one message's worth."""
+    log.set_correlation_id(wanted.correlation_id)
+    delivery().send(wanted.message_ids, wanted.correlation_id)

@@ -1,0 +1,71 @@
+"""The whole API: every route, its own document, and its health."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
+from sqlalchemy import text
+
+from cadenza.api import models
+from cadenza.api.desk import Office
+from cadenza.api.routes import campaigns, leads, operations
+from cadenza.api.routing import SECURITY_SCHEME, Operations, application
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+VERSION = "1"
+DESCRIPTION = "AI-written outreach campaigns. Errors are problem documents (RFC 9457); lists page by cursor."
+
+# The framework adds the schemas of its own errors, which this API never answers with.
+_NEVER_ANSWERED = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
+
+
+def build(office: Office) -> APIGatewayHttpResolver:
+    """The API of an office."""
+    app = application(office, leads.routes, campaigns.routes, operations.routes, _about(office, lambda: document(app)))
+    return app
+
+
+def _about(office: Office, describe: Callable[[], str]) -> Operations:
+    """The two routes that need no key."""
+    routes = Operations("about")
+    described = cache(describe)
+
+    @routes.operation("GET", "/healthz", role=None, problems=(HTTPStatus.SERVICE_UNAVAILABLE,))
+    def get_health() -> models.Health:
+        """Say whether the API can work."""
+        with office.database.worker() as conn:
+            conn.execute(text("SELECT 1"))
+        return models.Health(database=True)
+
+    @routes.operation("GET", "/v1/openapi.json", role=None)
+    def get_document() -> Response[str]:
+        """Describe this API (OpenAPI 3.1)."""
+        return Response(HTTPStatus.OK, APPLICATION_JSON, described())
+
+    return routes
+
+
+def document(app: APIGatewayHttpResolver) -> str:
+    """The OpenAPI 3.1 document of the app's routes, as JSON."""
+    # A quarter of a second of imports that nobody but a reader of the document waits for.
+    from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer  # noqa: PLC0415
+
+    schema: dict[str, Any] = json.loads(
+        app.get_openapi_json_schema(
+            title="Cadenza",
+            version=VERSION,
+            description=DESCRIPTION,
+            openapi_version="3.1.0",
+            security_schemes={SECURITY_SCHEME: HTTPBearer(description="An API key: `cad_…`")},
+        )
+    )
+    for name in _NEVER_ANSWERED:
+        schema["components"]["schemas"].pop(name, None)
+    return json.dumps(schema)

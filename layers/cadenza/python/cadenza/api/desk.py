@@ -1,0 +1,83 @@
+"""What one request works with: the process's connections, and who is asking."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from cadenza.campaigns.service import Campaigns
+from cadenza.core.clock import Clock
+from cadenza.core.db import Database
+from cadenza.core.errors import Retryable
+from cadenza.core.ids import CampaignId, WorkspaceId
+from cadenza.core.log import get_logger
+from cadenza.core.queues import Queue
+from cadenza.engine.apply import FollowUp
+from cadenza.engine.completion import complete_campaigns
+from cadenza.engine.dispatch import Dispatcher
+from cadenza.leads.intake import LeadIntake
+
+
+class PatientDispatcher(Dispatcher):
+    """Hands follow-ups on, and leaves to the safety sweep what a service does not take.
+
+    The change is committed: an error would make the caller repeat what has been done.
+    """
+
+    def dispatch(self, follow_up: FollowUp, now: datetime, correlation_id: str = "") -> None:
+        """As `Dispatcher.dispatch`, without its error."""
+        try:
+            super().dispatch(follow_up, now, correlation_id)
+        except Retryable as error:
+            get_logger().error("hints.left_to_sweep", reason=error.detail, count=len(follow_up.actions))
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the process has: made once, shared by all requests. The database is that of the role ``cadenza_api``."""
+
+    database: Database
+    dispatcher: PatientDispatcher
+    lead_queue: Queue
+    creation_queue: Queue
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One request's place in the office: everything done here is done in the caller's workspace."""
+
+    office: Office
+    workspace_id: WorkspaceId
+    correlation_id: str
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        """A transaction that sees the caller's workspace only."""
+        with self.office.database.workspace(self.workspace_id) as conn:
+            yield conn
+
+    def now(self) -> datetime:
+        """The current instant."""
+        return self.office.clock()
+
+    @property
+    def campaigns(self) -> Campaigns:
+        """The workspace's campaigns."""
+        return Campaigns(self.office.database, self.office.dispatcher, self.workspace_id, self.office.clock)
+
+    @property
+    def intake(self) -> LeadIntake:
+        """The workspace's way in for leads."""
+        office = self.office
+        return LeadIntake(
+            office.database, self.workspace_id, office.lead_queue, office.creation_queue, self._settled, office.clock
+        )
+
+    def _settled(self, campaigns: Sequence[CampaignId]) -> None:
+        with self.transaction() as conn:
+            complete_campaigns(conn, campaigns, self.now())

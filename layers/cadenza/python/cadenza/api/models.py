@@ -1,0 +1,368 @@
+"""What the API takes and answers. The field names are the contract: a changed meaning is a new name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, time
+from typing import Annotated, Generic, Self, TypeVar
+from uuid import UUID
+
+import idna
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from cadenza.campaigns.model import CampaignBrief
+from cadenza.campaigns.timeline import Entry
+from cadenza.contacts.model import ContactKind
+from cadenza.core.ids import CampaignId
+from cadenza.core.queues import MAX_DELAY_S
+from cadenza.core.states import (
+    ApprovalMode,
+    CampaignKind,
+    CampaignStatus,
+    Channel,
+    EnrolmentStatus,
+    JobKind,
+    JobStatus,
+    LeadStatus,
+    MessageStatus,
+    SuppressionChannel,
+)
+from cadenza.engine.rules import CampaignRules
+from cadenza.leads.report import AnalysisStats, SiteReport
+
+
+class Taken(BaseModel):
+    """A request body. Unknown fields are refused: they are typing errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Answer(BaseModel):
+    """An answer, made from a row."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+
+A = TypeVar("A", bound=Answer)
+
+
+class Page(Answer, Generic[A]):
+    """Some of a list, newest first. ``next_cursor`` is null on the last page."""
+
+    items: tuple[A, ...]
+    next_cursor: UUID | None
+
+
+# --- leads -------------------------------------------------------------------------------------------------------
+
+
+class NewLead(Taken):
+    """A company site, and the campaign that is to take its contacts."""
+
+    url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+    campaign_id: CampaignId | None = None
+
+
+class Lead(Answer):
+    """A company site."""
+
+    id: UUID
+    domain: str
+    url: str
+    company_name: str
+    status: LeadStatus
+    failure_reason: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Analysis(Answer):
+    """What an analyst found on a site, and what it took."""
+
+    report: SiteReport
+    stats: AnalysisStats
+    model: str
+    prompt_version: str
+    cost_usd_micros: int
+    created_at: datetime
+
+
+class Contact(Answer):
+    """A person or shared mailbox. ``suppressed``: the address may never be written to."""
+
+    id: UUID
+    lead_id: UUID | None
+    email: str | None
+    phone: str | None
+    name: str
+    title: str
+    kind: ContactKind
+    role_rank: int
+    time_zone: str
+    country: str
+    language: str
+    source: dict[str, JsonValue]
+    suppressed: bool
+    created_at: datetime
+
+
+class Job(Answer):
+    """One piece of work: what became of it and why. ``attempts_made`` counts failed attempts."""
+
+    id: UUID
+    kind: JobKind
+    lead_id: UUID | None
+    contact_id: UUID | None
+    campaign_id: UUID | None
+    status: JobStatus
+    attempts_made: int
+    reason: str
+    result: dict[str, JsonValue]
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    next_attempt_at: datetime | None
+
+
+class LeadDetail(Lead):
+    """A site with its newest analysis, its people (who decides first) and its jobs (oldest first)."""
+
+    analysis: Analysis | None
+    contacts: tuple[Contact, ...]
+    jobs: tuple[Job, ...]
+
+
+# --- campaigns ---------------------------------------------------------------------------------------------------
+
+
+class Sender(Answer):
+    """Who sends."""
+
+    id: UUID
+    name: str
+    email: str
+    reply_to: str
+    company: str
+    postal_address: str
+    provider: str
+    daily_cap: int | None
+    paused_at: datetime | None
+    paused_reason: str
+    created_at: datetime
+
+
+class Reason(Taken):
+    """Why; it is kept with the campaign."""
+
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
+
+
+class Campaign(Answer):
+    """A campaign."""
+
+    id: UUID
+    name: str
+    kind: CampaignKind
+    status: CampaignStatus
+    status_reason: str
+    sender_id: UUID | None
+    daily_cap: int | None
+    created_at: datetime
+    started_at: datetime | None
+    paused_at: datetime | None
+    finished_at: datetime | None
+
+
+class Counts(Answer):
+    """How many rows are in which state; states that no row is in are left out."""
+
+    leads: Mapping[LeadStatus, int]
+    enrolments: Mapping[EnrolmentStatus, int]
+    messages: Mapping[MessageStatus, int]
+    jobs: Mapping[JobStatus, int]
+
+
+class CampaignDetail(Campaign):
+    """A campaign with what was said about it and where it stands."""
+
+    brief: CampaignBrief
+    rules: CampaignRules
+    counts: Counts
+
+
+class Plan(Answer):
+    """An immutable plan. ``hash`` is the SHA-256 of its canonical JSON; ``source`` says who wrote it."""
+
+    id: UUID
+    hash: str
+    version: str
+    source: str
+    plan: dict[str, JsonValue]
+    created_at: datetime
+
+
+class Enrolled(Answer):
+    """Who is enrolled."""
+
+    id: UUID
+    email: str | None
+    name: str
+    title: str
+
+
+class Enrolment(Answer):
+    """One contact in one campaign. ``current_node`` is "" before the start."""
+
+    id: UUID
+    campaign_id: UUID
+    contact: Enrolled
+    plan_id: UUID
+    status: EnrolmentStatus
+    current_node: str
+    visit: int
+    reason: str
+    next_due_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class Message(Answer):
+    """An outbox row: a message of one visit of a node. ``reason`` says why it was not, or not yet, sent."""
+
+    id: UUID
+    node: str
+    visit: int
+    channel: Channel
+    status: MessageStatus
+    due_at: datetime
+    sent_at: datetime | None
+    to_address: str
+    subject: str
+    provider: str
+    provider_message_id: str | None
+    reason: str
+
+
+class EnrolmentDetail(Enrolment):
+    """An enrolment with its messages, in the order in which they were queued."""
+
+    messages: tuple[Message, ...]
+
+
+class Timeline(Answer):
+    """What happened to an enrolment and why, oldest first; what lies ahead comes last."""
+
+    items: tuple[Entry, ...]
+
+
+# --- people and rules --------------------------------------------------------------------------------------------
+
+
+class NewSuppression(Taken):
+    """An address, number or domain that may never be written to again. It is stored in its normal form."""
+
+    channel: SuppressionChannel
+    address: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=254)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = "operator"
+
+    @model_validator(mode="after")
+    def _normal(self) -> Self:
+        pattern, wanted = _ADDRESSES[self.channel]
+        address = self.address
+        if self.channel is SuppressionChannel.DOMAIN:
+            try:
+                address = idna.encode(address.removeprefix("@").rstrip("."), uts46=True).decode()
+            except idna.IDNAError:
+                address = ""
+        if not re.fullmatch(pattern, address):
+            raise ValueError(f"address must be {wanted}")
+        return self.model_copy(update={"address": address})
+
+
+_ADDRESSES: Mapping[SuppressionChannel, tuple[str, str]] = {
+    SuppressionChannel.EMAIL: (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
+    SuppressionChannel.PHONE: (r"\+[1-9]\d{6,14}", "a telephone number in E.164 form, such as +4930123456"),
+    SuppressionChannel.DOMAIN: (r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a domain name"),
+}
+
+
+class Suppression(Answer):
+    """Never again."""
+
+    id: UUID
+    channel: SuppressionChannel
+    address: str
+    reason: str
+    source: str
+    created_at: datetime
+
+
+def _distinct(days: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(sorted(set(days)))
+
+
+Weekday = Annotated[int, Field(ge=1, le=7)]
+Country = Annotated[str, StringConstraints(pattern="^([A-Z]{2})?$")]
+Positive = Annotated[int, Field(ge=1, le=2_147_483_647)]
+
+
+class AutomationSettings(Taken):
+    """What holds for every campaign of the workspace, unless it says otherwise.
+
+    Hours are wall-clock time at the recipient; ``working_days`` are ISO weekdays (1 is Monday); ``holidays_country`` is
+    ISO 3166-1 alpha-2 ("" for none). Null caps and budgets mean no limit. ``stagger_s`` lies between two plans of one
+    lead; ``unknown_bound_s`` is how long a message whose fate is unknown waits for news of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
+
+    enabled: bool = True
+    working_hours_start: time | None = None
+    working_hours_end: time | None = None
+    working_days: Annotated[tuple[Weekday, ...], Field(min_length=1), AfterValidator(_distinct)] = (1, 2, 3, 4, 5, 6, 7)
+    holidays_country: Country = ""
+    extra_holidays: Annotated[tuple[date, ...], Field(max_length=1000)] = ()
+    daily_cap: Positive | None = None
+    stagger_s: int = Field(default=5, ge=0, le=MAX_DELAY_S)
+    approval_mode: ApprovalMode = ApprovalMode.AUTOMATIC
+    approval_first_n: int = Field(default=0, ge=0, le=100_000)
+    stop_company_on_reply: bool = False
+    unknown_bound_s: int = Field(default=86_400, ge=60, le=30 * 86_400)
+    offline_fallback: bool = True
+    ai_daily_budget_usd_micros: int | None = Field(default=None, ge=0, le=10**15)
+
+    @model_validator(mode="after")
+    def _both_hours(self) -> Self:
+        hours = (self.working_hours_start, self.working_hours_end)
+        if hours.count(None) == 1:
+            raise ValueError("working hours need both working_hours_start and working_hours_end")
+        if any(hour is not None and hour.tzinfo is not None for hour in hours):
+            raise ValueError("working hours are wall-clock times, without an offset")
+        return self
+
+
+# --- everything else ---------------------------------------------------------------------------------------------
+
+
+class FieldError(Answer):
+    """A field that is wrong: an RFC 6901 pointer into the body, or ``/name`` of a parameter."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Answer):
+    """An error (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+
+class Health(Answer):
+    """Whether the API can work."""
+
+    database: bool

@@ -1,0 +1,1 @@
+"""The routes, one module a concept: each parses nothing, calls one thing, and answers."""

@@ -1,0 +1,232 @@
+"""How a request meets its route: who may, what it brings, what it is answered, and where errors become problems."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Annotated, Any, TypeVar, cast
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Depends, Request, Response
+from aws_lambda_powertools.event_handler.api_gateway import Route, Router
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
+    OpenAPIRequestValidationMiddleware,
+    OpenAPIResponseValidationMiddleware,
+)
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
+from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+from pydantic import JsonValue
+from sqlalchemy.exc import DBAPIError
+
+from cadenza.api import models
+from cadenza.api.auth import authenticate
+from cadenza.api.desk import Desk, Office
+from cadenza.core.db import sqlstate
+from cadenza.core.errors import CadenzaError, FieldProblem, InvalidInput
+from cadenza.core.log import get_logger
+from cadenza.core.problems import CONTENT_TYPE, Problem, problem, problem_for
+from cadenza.core.states import Role
+from cadenza.planning.model import json_pointer
+
+# The resolver types neither its context nor the responses inside its middlewares.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+
+F = TypeVar("F", bound=Callable[..., object])
+
+ROLE = "x-required-role"
+"""Where the API's document says which role an operation needs; operations without it are open to everybody."""
+SECURITY_SCHEME = "api_key"
+
+DATA_EXCEPTION_CLASS = "22"
+"""SQLSTATEs of values that no column takes: a NUL character, a number out of range."""
+
+_SAYS: Mapping[HTTPStatus, str] = {
+    HTTPStatus.BAD_REQUEST: "The request is malformed; `errors` names each field.",
+    HTTPStatus.UNAUTHORIZED: "No API key, or one that is unknown or revoked.",
+    HTTPStatus.FORBIDDEN: "The key's role is too low.",
+    HTTPStatus.NOT_FOUND: "No such thing in this workspace.",
+    HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
+}
+
+
+class Operations(Router):
+    """The routes of one concept. Each names the role that it needs."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__()
+        self._tag = tag
+        self.paths: list[tuple[str, str]] = []
+
+    def operation(
+        self,
+        method: str,
+        path: str,
+        *,
+        role: Role | None,
+        answers: HTTPStatus = HTTPStatus.OK,
+        problems: tuple[HTTPStatus, ...] = (),
+    ) -> Callable[[F], F]:
+        """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
+
+        ``problems`` are its own; those that any route with its traits can answer are added.
+        """
+
+        def register(function: F) -> F:
+            self.paths.append((method, path))
+            responses = _responses(method, path, role, answers, problems)
+            route = self.route(
+                path,
+                method,
+                summary=(function.__doc__ or "").partition("\n")[0],
+                responses=responses,
+                status_code=answers,
+                tags=[self._tag],
+                operation_id=function.__name__,
+                security=[{SECURITY_SCHEME: []}] if role else None,
+                openapi_extensions={ROLE: role.value} if role else None,
+            )
+            return route(function)
+
+        return register
+
+
+def _responses(
+    method: str, path: str, role: Role | None, answers: HTTPStatus, problems: tuple[HTTPStatus, ...]
+) -> dict[int, OpenAPIResponse]:
+    found = set(problems)
+    if role is not None:
+        found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
+        if role is not Role.VIEWER:
+            found.add(HTTPStatus.FORBIDDEN)
+    if "<" in path:
+        found.add(HTTPStatus.NOT_FOUND)
+    if method in {"POST", "PUT"}:
+        found.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    content: dict[str, Any] = {CONTENT_TYPE: {"model": models.Problem}}
+    success: OpenAPIResponse = {"description": answers.phrase}
+    if answers is HTTPStatus.NO_CONTENT:
+        success["content"] = {}
+    responses: dict[int, OpenAPIResponse] = {int(answers): success}
+    for status in sorted(found):
+        responses[int(status)] = {"description": _SAYS[status], "content": content}
+    return responses
+
+
+def _desk(request: Request) -> Desk:
+    return cast("Desk", request.context["desk"])
+
+
+At = Annotated[Desk, Depends(_desk)]
+"""The parameter of a route that works in the caller's workspace."""
+
+
+def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver:
+    """The API over these routes."""
+    app = APIGatewayHttpResolver()
+    for concept in concepts:
+        app.include_router(concept)
+    # Not `enable_validation`: it would read the body before it asks who sent it, and documents answers never given.
+    right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
+    app.use([_admission(office), _json_only, OpenAPIRequestValidationMiddleware(), right_answers])
+    app.not_found(_not_found(app, concepts))
+    app.exception_handler(CadenzaError)(_refused)
+    app.exception_handler(RequestValidationError)(_malformed)
+    app.exception_handler(ResponseValidationError)(_wrong_answer)
+    app.exception_handler(DBAPIError)(_database_refused)
+    return app
+
+
+# --- on the way in -----------------------------------------------------------------------------------------------
+
+
+def _admission(office: Office) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
+    def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+        """Let in who may do this, and give them a desk."""
+        role = _required_role(cast("Route", app.context["_route"]))
+        if role is not None:
+            caller = authenticate(office.database, app.current_event.headers.get("authorization", ""))
+            caller.require(role)
+            get_logger().append_keys(workspace_id=str(caller.workspace_id), key_id=caller.key_id)
+            correlation_id = app.current_event.request_context.request_id
+            app.append_context(desk=Desk(office, caller.workspace_id, correlation_id))
+        return next_middleware(app)
+
+    return admit
+
+
+def _required_role(route: Route) -> Role | None:
+    role: str | None = (route.openapi_extensions or {}).get(ROLE)
+    return Role(role) if role else None
+
+
+def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """See to it that a body is one JSON object: the validation would take the first of a list, and forms."""
+    event = app.current_event
+    if event.http_method in {"POST", "PUT"} and event.body:
+        media_type = event.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            detail = f"send application/json, not {media_type}"
+            return _response(problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail))
+        try:
+            body = cast("JsonValue", json.loads(event.decoded_body or ""))
+        except (ValueError, RecursionError) as error:
+            detail = str(error) if isinstance(error, json.JSONDecodeError) else "not JSON in UTF-8"
+            raise InvalidInput("the body is not JSON", (FieldProblem("", detail),)) from error
+        if not isinstance(body, dict):
+            raise InvalidInput("the body is not a JSON object", (FieldProblem("", "send a JSON object"),))
+    return next_middleware(app)
+
+
+# --- on the way out ----------------------------------------------------------------------------------------------
+
+
+def _response(found: Problem) -> Response[Any]:
+    return Response(found.status, body=json.dumps(found.body), headers=dict(found.headers))
+
+
+def _refused(error: CadenzaError) -> Response[Any]:
+    found = problem_for(error)
+    # The kind of error only: its words may quote an address.
+    log = get_logger().error if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR else get_logger().warning
+    log("request.refused", status=found.status, error=type(error).__name__)
+    return _response(found)
+
+
+def _malformed(error: RequestValidationError) -> Response[Any]:
+    found = cast("list[dict[str, Any]]", error.errors())
+    problems = tuple(FieldProblem(json_pointer(*fault["loc"][1:]), fault["msg"]) for fault in found)
+    return _refused(InvalidInput("the request is malformed", problems))
+
+
+def _wrong_answer(error: ResponseValidationError) -> Response[Any]:
+    """An answer that is not what the document promises is our bug: the platform shall count it."""
+    raise TypeError(f"a route's answer does not fit its model: {[fault['loc'] for fault in error.errors()]}")
+
+
+def _database_refused(error: DBAPIError) -> Response[Any]:
+    if not sqlstate(error).startswith(DATA_EXCEPTION_CLASS):
+        raise error
+    return _refused(InvalidInput("a value is out of range, or contains a NUL character"))
+
+
+def _not_found(app: APIGatewayHttpResolver, concepts: tuple[Operations, ...]) -> Callable[..., Response[Any]]:
+    known = [(method, re.compile(pattern)) for method, pattern in _patterns(concepts)]
+
+    def answer(_: Exception) -> Response[Any]:
+        """Tell a wrong method from a wrong path."""
+        allowed = {method for method, pattern in known if pattern.fullmatch(app.current_event.path)}
+        if not allowed:
+            return _response(problem(HTTPStatus.NOT_FOUND, "no such path"))
+        return _response(problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": ", ".join(sorted(allowed))}))
+
+    return answer
+
+
+def _patterns(concepts: tuple[Operations, ...]) -> Iterator[tuple[str, str]]:
+    for concept in concepts:
+        for method, path in concept.paths:
+            yield method, re.sub(r"<\w+>", "[^/]+", path)

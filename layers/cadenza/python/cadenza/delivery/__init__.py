@@ -1,0 +1,1 @@
+"""Render, gate, outbox, providers, outcomes."""

@@ -1,0 +1,41 @@
+"""Everything that campaign-execution and engagement-events ask for, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cadenza.core.messages import ActionsDue, ExecutionMessage, SignalReported, Sweep, Wake
+from cadenza.delivery.outcomes import SignalIntake
+from cadenza.delivery.upkeep import Upkeep
+from cadenza.engine.service import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """Time and signals drive enrolments on; the outbox is kept in order on the same occasions."""
+
+    engine: Engine
+    signals: SignalIntake
+    upkeep: Upkeep
+
+    def handle(self, messages: Sequence[ExecutionMessage]) -> None:
+        """Act on a batch, set-based. Safe to repeat.
+
+        Raises:
+            Retryable: The database or a queue was away.
+        """
+        # Signals first: what a person did counts before the silence that a timeout of the same batch would see.
+        reported = [message for message in messages if isinstance(message, SignalReported)]
+        if reported:
+            self.signals.take(reported)
+        due = [message for message in messages if isinstance(message, ActionsDue)]
+        if due:
+            ids = sorted({action_id for message in due for action_id in message.action_ids})
+            self.engine.run_due(ids, due[0].correlation_id)
+        for bucket in sorted({message.bucket for message in messages if isinstance(message, Wake)}):
+            self.engine.wake(bucket)
+            self.upkeep.wake(bucket)
+        if any(isinstance(message, Sweep) for message in messages):
+            self.engine.sweep()
+            self.upkeep.sweep()

@@ -1,0 +1,271 @@
+"""The outbox after the claim: how attempts end, what is put off, and what nobody has heard of again.
+
+Every move is guarded by the states that `MESSAGE_MOVES` allows it from. What an end means for the enrolment is returned
+as stimuli, for `cadenza.engine.apply.apply` in the same transaction. Lock order: outbox rows in id order, then (by
+``apply``) enrolments, then quotas.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from sqlalchemy import Connection, text
+
+from cadenza.core.ids import EnrolmentId, MessageId
+from cadenza.core.states import MESSAGE_MOVES, CampaignStatus, MessageStatus, sources
+from cadenza.core.tables.base import literals
+from cadenza.delivery.gate import SCOPES, quota_day
+from cadenza.delivery.model import Ambiguous, Attempt, Deferral, DueMessage, Rejected, Result, Sent
+from cadenza.engine import model as engine
+
+LIMIT = 1000
+"""Rows a sweeping statement takes at most."""
+
+UNKNOWN = "unknown"
+"""The reason of a message of which nobody will ever know whether it was sent."""
+
+Stimuli = list[tuple[EnrolmentId, engine.Stimulus]]
+
+_TO_SENT = literals(*sources(MESSAGE_MOVES, MessageStatus.SENT))
+
+
+# --- the end of an attempt ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What `record` moved. ``refused`` did not go out: what they took from the caps is to be given back."""
+
+    stimuli: Stimuli
+    refused: list[MessageId]
+
+
+def record(conn: Connection, attempt: Attempt, results: Sequence[Result]) -> Recorded:
+    """Write down how the attempt's messages ended.
+
+    Zero rows moved for a message: an event of its provider has settled it, or its lease ran out and the bound with it;
+    then only the provider's id is kept. An ambiguous one stays as it is, with its reason.
+    """
+    recorded = Recorded([], [])
+    if not results:
+        return recorded
+    parameters = {"rows": json.dumps([_row(result) for result in results]), "attempt_id": attempt.id}
+    open_ids = set(conn.execute(_RECORD, parameters).scalars())
+    for result in results:
+        stay = result.claimed.stay
+        if stay.message_id not in open_ids:
+            continue
+        match result.outcome:
+            case Sent():
+                recorded.stimuli.append((stay.enrolment_id, engine.Sent(stay.node, stay.visit, result.at)))
+            case Rejected(reason):
+                ended = engine.NotSent(stay.node, stay.visit, result.at, engine.SendOutcome.REJECTED, reason)
+                recorded.stimuli.append((stay.enrolment_id, ended))
+                recorded.refused.append(stay.message_id)
+            case Ambiguous():
+                pass
+            case _:
+                assert_never(result.outcome)
+    return recorded
+
+
+_RECORD = text(f"""
+    WITH r AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+            AS r(id uuid, status text, at timestamptz, provider text, provider_message_id text, subject text,
+                 reason text)
+    ), own AS MATERIALIZED (
+        SELECT m.id, m.attempt_id = :attempt_id AND m.status IN ({_TO_SENT}) AS open FROM outbound_messages m
+        WHERE m.id IN (SELECT id FROM r) ORDER BY m.id FOR UPDATE
+    ), written AS (
+        UPDATE outbound_messages m
+        SET status = CASE WHEN own.open THEN coalesce(r.status, m.status) ELSE m.status END,
+            sent_at = CASE WHEN own.open AND r.status = '{MessageStatus.SENT}' THEN r.at ELSE m.sent_at END,
+            finished_at = CASE WHEN own.open AND r.status IS NOT NULL THEN r.at ELSE m.finished_at END,
+            reason = CASE WHEN own.open THEN r.reason ELSE m.reason END,
+            provider = r.provider,
+            provider_message_id = coalesce(r.provider_message_id, m.provider_message_id),
+            subject = r.subject
+        FROM own JOIN r USING (id) WHERE m.id = own.id
+    )
+    SELECT id FROM own WHERE open
+""")
+
+
+def _row(result: Result) -> dict[str, str | None]:
+    status, provider_message_id, reason = _written(result)
+    return {
+        "id": str(result.claimed.stay.message_id),
+        "status": status,
+        "at": result.at.isoformat(),
+        "provider": result.claimed.sender.provider,
+        "provider_message_id": provider_message_id,
+        "subject": result.subject,
+        "reason": reason,
+    }
+
+
+def _written(result: Result) -> tuple[MessageStatus | None, str | None, str]:
+    """New status (None: it stays), the provider's id, the reason."""
+    match result.outcome:
+        case Sent(provider_message_id):
+            return MessageStatus.SENT, provider_message_id, ""
+        case Rejected(reason):
+            return MessageStatus.FAILED, None, reason
+        case Ambiguous(reason):
+            return None, None, reason
+        case _:
+            assert_never(result.outcome)
+
+
+def release(conn: Connection, attempt: Attempt, message_ids: Sequence[MessageId]) -> list[MessageId]:
+    """Queue messages again that were certainly not taken; which of them moved. Zero rows: the lease ran out.
+
+    They count as due and unhinted, so that the next requeue finds them if the caller's own retry does not come. What
+    they took from the caps is to be given back.
+    """
+    if not message_ids:
+        return []
+    return list(conn.execute(_RELEASE, {"ids": list(message_ids), "attempt_id": attempt.id}).scalars())
+
+
+_RELEASE = text(f"""
+    WITH own AS MATERIALIZED (
+        SELECT id FROM outbound_messages
+        WHERE id = ANY(:ids) AND attempt_id = :attempt_id AND status = '{MessageStatus.SENDING}'
+        ORDER BY id FOR UPDATE
+    )
+    UPDATE outbound_messages m
+    SET status = '{MessageStatus.QUEUED}', attempt_id = NULL, lease_until = NULL, enqueued_at = NULL
+    FROM own WHERE m.id = own.id RETURNING m.id
+""")
+
+
+def give_back(conn: Connection, attempt: Attempt, message_ids: Sequence[MessageId]) -> None:
+    """Give back what messages that did not go out took from the caps of the attempt's day: once each, after apply."""
+    if message_ids:
+        conn.execute(_GIVE_BACK, {"ids": list(message_ids), "day": quota_day(attempt.at)})
+
+
+_GIVE_BACK = text(f"""
+    WITH back AS (
+        SELECT s.scope, s.scope_id, count(*) AS n FROM outbound_messages m CROSS JOIN LATERAL {SCOPES}
+        WHERE m.id = ANY(:ids) GROUP BY 1, 2
+    ), locked AS MATERIALIZED (
+        SELECT q.scope, q.scope_id, back.n FROM send_quota q JOIN back USING (scope, scope_id)
+        WHERE q.day = CAST(:day AS date) ORDER BY q.scope, q.scope_id FOR UPDATE OF q
+    )
+    UPDATE send_quota q SET used = q.used - locked.n FROM locked
+    WHERE q.scope = locked.scope AND q.scope_id = locked.scope_id AND q.day = CAST(:day AS date)
+""")
+
+
+# --- what is put off ---------------------------------------------------------------------------------------------
+
+
+def defer(conn: Connection, deferrals: Sequence[Deferral]) -> None:
+    """Give queued messages their new windows. Zero rows: claimed or withdrawn meanwhile."""
+    if deferrals:
+        rows = [
+            {
+                "id": str(deferral.id),
+                "due_at": deferral.due_at.isoformat(),
+                "closes_at": deferral.closes_at.isoformat() if deferral.closes_at else None,
+                "reason": deferral.reason,
+            }
+            for deferral in deferrals
+        ]
+        conn.execute(_DEFER, {"rows": json.dumps(rows)})
+
+
+_DEFER = text(f"""
+    UPDATE outbound_messages m SET due_at = r.due_at, closes_at = r.closes_at, reason = r.reason, enqueued_at = NULL
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, due_at timestamptz, closes_at timestamptz, reason text)
+    WHERE m.id = r.id AND m.status = '{MessageStatus.QUEUED}'
+""")
+
+
+def requeue(conn: Connection, until: datetime, lost_before: datetime, now: datetime) -> tuple[DueMessage, ...]:
+    """Queued messages due before ``until`` that have no hint under way, or whose hint is older than ``lost_before``.
+
+    They count as hinted from ``now`` on; the caller sends the hints. `LIMIT` at most, the one due first first. Messages
+    of campaigns that do not run and of paused senders are left alone. Zero rows: nothing is due, or somebody else is
+    hinting at it.
+    """
+    rows = conn.execute(_REQUEUE, {"until": until, "lost_before": lost_before, "now": now})
+    return tuple(DueMessage(row.id, row.due_at) for row in rows)
+
+
+_REQUEUE = text(f"""
+    WITH due AS MATERIALIZED (
+        SELECT m.id FROM outbound_messages m
+        JOIN campaigns c ON c.id = m.campaign_id
+        LEFT JOIN sender_identities s ON s.id = coalesce(m.sender_id, c.sender_id)
+        WHERE m.status = '{MessageStatus.QUEUED}' AND m.due_at < :until
+          AND (m.enqueued_at IS NULL OR m.enqueued_at < :lost_before)
+          AND c.status <> '{CampaignStatus.PAUSED}' AND s.paused_at IS NULL
+        ORDER BY m.due_at, m.id LIMIT {LIMIT} FOR UPDATE OF m SKIP LOCKED
+    )
+    UPDATE outbound_messages m SET enqueued_at = :now FROM due WHERE m.id = due.id RETURNING m.id, m.due_at
+""")
+
+
+def pending_dues(conn: Connection, until: datetime) -> list[datetime]:
+    """One due instant a 15-minute bucket in which a message without a hint is due before ``until``."""
+    rows = conn.execute(
+        text(f"""
+            SELECT min(due_at) FROM outbound_messages
+            WHERE status = '{MessageStatus.QUEUED}' AND due_at < :until AND enqueued_at IS NULL
+            GROUP BY date_bin('15 minutes', due_at, 'epoch')
+        """),
+        {"until": until},
+    )
+    return list(rows.scalars())
+
+
+# --- what nobody has heard of again ------------------------------------------------------------------------------
+
+
+def expire_leases(conn: Connection, now: datetime) -> int:
+    """Messages whose attempt has outlived its lease become unknown; how many. Zero rows: all attempts ended in time."""
+    return conn.execute(_EXPIRE, {"now": now}).rowcount
+
+
+_EXPIRE = text(f"""
+    WITH dead AS MATERIALIZED (
+        SELECT id FROM outbound_messages WHERE status = '{MessageStatus.SENDING}' AND lease_until < :now
+        ORDER BY id LIMIT {LIMIT} FOR UPDATE SKIP LOCKED
+    )
+    UPDATE outbound_messages m
+    SET status = '{MessageStatus.UNKNOWN}', reason = coalesce(nullif(m.reason, ''), 'no answer within the lease')
+    FROM dead WHERE m.id = dead.id
+""")
+
+
+def settle_unknown(conn: Connection, now: datetime) -> Stimuli:
+    """Unknown messages that stayed so past their workspace's bound fail: they are never sent again.
+
+    The bound runs from the end of the lease. Zero rows: nothing is unknown for so long.
+    """
+    rows = conn.execute(_SETTLE_UNKNOWN, {"now": now})
+    return [
+        (row.enrolment_id, engine.NotSent(row.node, row.visit, now, engine.SendOutcome.UNKNOWN, UNKNOWN))
+        for row in rows
+    ]
+
+
+_SETTLE_UNKNOWN = text(f"""
+    WITH given_up AS MATERIALIZED (
+        SELECT m.id FROM outbound_messages m JOIN automation_settings s ON s.workspace_id = m.workspace_id
+        WHERE m.status = '{MessageStatus.UNKNOWN}'
+          AND m.lease_until < CAST(:now AS timestamptz) - s.unknown_bound_s * interval '1 second'
+        ORDER BY m.id LIMIT {LIMIT} FOR UPDATE OF m SKIP LOCKED
+    )
+    UPDATE outbound_messages m SET status = '{MessageStatus.FAILED}', reason = '{UNKNOWN}', finished_at = :now
+    FROM given_up WHERE m.id = given_up.id
+    RETURNING m.enrolment_id, m.node, m.visit
+""")

@@ -1,0 +1,197 @@
+"""What came of a message: provider signals are recorded once, settle the outbox, and move the enrolment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, text
+
+from cadenza.core.clock import Clock
+from cadenza.core.db import Database
+from cadenza.core.ids import EnrolmentId, EventId, MessageId, WorkspaceId
+from cadenza.core.log import get_logger
+from cadenza.core.messages import SignalKind, SignalReported
+from cadenza.core.states import MESSAGE_MOVES, MessageStatus, sources
+from cadenza.engine.apply import FollowUp, apply
+from cadenza.engine.model import NotSent, SendOutcome, Sent, Signal, Stimulus
+from cadenza.engine.service import Engine
+
+SEVERITY: Mapping[SignalKind, MessageStatus] = {
+    SignalKind.DELIVERED: MessageStatus.DELIVERED,
+    SignalKind.OPENED: MessageStatus.DELIVERED,
+    SignalKind.CLICKED: MessageStatus.DELIVERED,
+    SignalKind.REPLIED: MessageStatus.DELIVERED,
+    SignalKind.UNSUBSCRIBED: MessageStatus.DELIVERED,
+    SignalKind.BOUNCED: MessageStatus.BOUNCED,
+    SignalKind.COMPLAINED: MessageStatus.COMPLAINED,
+}
+"""What a signal says of its message at least: nobody opens what did not arrive."""
+
+RANK = {status: rank for rank, status in enumerate(MESSAGE_MOVES)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    id: MessageId
+    workspace_id: WorkspaceId
+    enrolment_id: EnrolmentId
+    node: str
+    visit: int
+    status: MessageStatus
+
+
+class SignalIntake:
+    """What the execute function does with a batch of engagement-events."""
+
+    def __init__(self, database: Database, engine: Engine, clock: Clock) -> None:
+        """``clock`` is read once a batch."""
+        self._database = database
+        self._engine = engine
+        self._clock = clock
+
+    def take(self, signals: Sequence[SignalReported]) -> None:
+        """Record the signals and let them act. Repeats, in any order and number, change nothing (I6)."""
+        now = self._clock()
+        with self._database.worker() as conn:
+            follow_up = record(conn, signals, now)
+        self._engine.finish(follow_up, signals[0].correlation_id if signals else "")
+
+
+def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -> FollowUp:
+    """Record a batch in one transaction and a constant number of statements.
+
+    A signal about no message of ours is logged and left: there is nothing that it could change.
+    """
+    messages = _lock_messages(conn, {signal.message_id for signal in signals})
+    known = [signal for signal in signals if signal.message_id in messages]
+    if len(known) < len(signals):
+        get_logger().warning("signal.unmatched", count=len(signals) - len(known))
+    if not known:
+        return FollowUp()
+    stimuli = _settle(conn, messages, known, now)
+    new = _insert_events(conn, messages, known, now)
+    _raise_status(conn, [signal for _, signal in new], now)
+    # What occurred first is decided first, whatever arrived first.
+    for event_id, signal in sorted(new, key=lambda pair: (pair[1].occurred_at, pair[0])):
+        if signal.kind is SignalKind.SENT:
+            continue  # it has settled the message, and says nothing more
+        message = messages[signal.message_id]
+        stimulus = Signal(
+            event_id, signal.kind, message.node, message.visit, signal.occurred_at, signal.grade, signal.hard
+        )
+        stimuli.append((message.enrolment_id, stimulus))
+    return apply(conn, stimuli, now)
+
+
+def _lock_messages(conn: Connection, ids: set[MessageId]) -> dict[MessageId, _Message]:
+    rows = conn.execute(
+        text("""
+            SELECT id, workspace_id, enrolment_id, node, visit, status FROM outbound_messages
+            WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
+        """),
+        {"ids": sorted(ids)},
+    )
+    return {
+        row.id: _Message(row.id, row.workspace_id, row.enrolment_id, row.node, row.visit, MessageStatus(row.status))
+        for row in rows
+    }
+
+
+def _settle(
+    conn: Connection, messages: dict[MessageId, _Message], signals: Sequence[SignalReported], now: datetime
+) -> list[tuple[EnrolmentId, Stimulus]]:
+    """Messages whose call nobody saw end: any event but a failure proves that the provider took them."""
+    open_ones = (MessageStatus.SENDING, MessageStatus.UNKNOWN)
+    proofs: dict[MessageId, SignalReported] = {}
+    for signal in signals:
+        if messages[signal.message_id].status not in open_ones:
+            continue
+        best = proofs.get(signal.message_id)
+        if best is None or _strength(signal) < _strength(best):
+            proofs[signal.message_id] = signal
+    if not proofs:
+        return []
+    stimuli: list[tuple[EnrolmentId, Stimulus]] = []
+    rows: list[dict[str, str]] = []
+    for message_id, signal in proofs.items():
+        message = messages[message_id]
+        if signal.kind is SignalKind.FAILED:
+            status = MessageStatus.FAILED
+            reason = "the provider reported a failure"
+            stimulus = NotSent(message.node, message.visit, signal.occurred_at, SendOutcome.REJECTED, reason)
+        else:
+            status = MessageStatus.SENT
+            stimulus = Sent(message.node, message.visit, signal.occurred_at)
+        stimuli.append((message.enrolment_id, stimulus))
+        rows.append({"id": str(message_id), "status": status, "at": signal.occurred_at.isoformat()})
+        messages[message_id] = replace(message, status=status)
+    conn.execute(
+        text(f"""
+            UPDATE outbound_messages m
+            SET status = r.status, sent_at = CASE WHEN r.status = '{MessageStatus.SENT}' THEN r.at END,
+                finished_at = :now, lease_until = NULL, reason = 'settled by a provider event'
+            FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, status text, at timestamptz)
+            WHERE m.id = r.id AND m.status IN ('{MessageStatus.SENDING}', '{MessageStatus.UNKNOWN}')
+        """),
+        {"rows": json.dumps(rows), "now": now},
+    )
+    return stimuli
+
+
+def _strength(signal: SignalReported) -> tuple[bool, datetime]:
+    """Proof of sending before proof of failure, then the earliest."""
+    return signal.kind is SignalKind.FAILED, signal.occurred_at
+
+
+def _insert_events(
+    conn: Connection, messages: Mapping[MessageId, _Message], signals: Sequence[SignalReported], now: datetime
+) -> list[tuple[EventId, SignalReported]]:
+    """Those that are new, with their ids. A repeat falls out at the unique key."""
+    unique = {(signal.provider, signal.provider_event_id): signal for signal in reversed(signals)}
+    rows = [
+        signal.model_dump(mode="json", exclude={"type", "version", "correlation_id"})
+        | {"workspace_id": str(messages[signal.message_id].workspace_id)}
+        for _, signal in sorted(unique.items())
+    ]
+    inserted = conn.execute(
+        text("""
+            INSERT INTO message_events (workspace_id, message_id, provider, provider_event_id, kind, grade,
+                                        grade_reasons, hard, occurred_at, received_at, payload)
+            SELECT workspace_id, message_id, provider, provider_event_id, kind, grade, grade_reasons, hard, occurred_at,
+                   CAST(:now AS timestamptz), payload
+            FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+                AS r(workspace_id uuid, message_id uuid, provider text, provider_event_id text, kind text, grade text,
+                     grade_reasons jsonb, hard boolean, occurred_at timestamptz, payload jsonb)
+            ORDER BY provider, provider_event_id
+            ON CONFLICT (provider, provider_event_id) DO NOTHING
+            RETURNING id, provider, provider_event_id
+        """),
+        {"rows": json.dumps(rows).replace("\\u0000", ""), "now": now},
+    )
+    return [(EventId(row.id), unique[row.provider, row.provider_event_id]) for row in inserted]
+
+
+def _raise_status(conn: Connection, signals: Sequence[SignalReported], now: datetime) -> None:
+    """Raise each message to the gravest thing said of it; never back (I10)."""
+    gravest: dict[MessageId, MessageStatus] = {}
+    for signal in signals:
+        status = SEVERITY.get(signal.kind)
+        if status is not None and RANK[status] > RANK[gravest.get(signal.message_id, MessageStatus.SENT)]:
+            gravest[signal.message_id] = status
+    if not gravest:
+        return
+    rows = [
+        {"id": str(message_id), "status": status, "sources": list(sources(MESSAGE_MOVES, status))}
+        for message_id, status in gravest.items()
+    ]
+    conn.execute(
+        text("""
+            UPDATE outbound_messages m SET status = r.status, finished_at = :now
+            FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, status text, sources text[])
+            WHERE m.id = r.id AND m.status = ANY(r.sources)
+        """),
+        {"rows": json.dumps(rows), "now": now},
+    )

@@ -1,0 +1,1 @@
+"""Mail services, each behind `cadenza.delivery.model.Provider`."""

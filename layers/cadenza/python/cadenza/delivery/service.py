@@ -1,0 +1,230 @@
+"""Sending, once: claim in one transaction, hand over outside any, record in another.
+
+If the process dies between the two, the claimed messages stay ``sending`` until their lease ends, become unknown, and
+are settled by their provider's events or by the bound. Nothing on this way sends a message again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time, timedelta
+
+from sqlalchemy import Connection
+
+from cadenza.core.clock import Clock
+from cadenza.core.db import Database
+from cadenza.core.errors import Retryable
+from cadenza.core.ids import EnrolmentId, MessageId, new_id
+from cadenza.core.log import get_logger
+from cadenza.core.states import Channel
+from cadenza.delivery import outbox
+from cadenza.delivery.gate import Claims, claim
+from cadenza.delivery.hints import Hints
+from cadenza.delivery.mime import build, header_id
+from cadenza.delivery.model import (
+    Ambiguous,
+    Attempt,
+    Claimed,
+    Deferral,
+    DueMessage,
+    EarlierMail,
+    Judged,
+    Mail,
+    Provider,
+    Rejected,
+    Result,
+    Verdict,
+)
+from cadenza.delivery.render import render
+from cadenza.engine.apply import FollowUp, apply, apply_locked, compiled_plans
+from cadenza.engine.model import NotSent, SendOutcome, Stimulus
+from cadenza.engine.schedule import next_slot
+from cadenza.engine.service import Engine
+from cadenza.signals.links import Links
+
+LEASE = timedelta(minutes=20)
+"""Longer than any function may run (15 minutes), so that an expired lease means that the attempt is dead."""
+
+RECORD_TRIES = 3
+"""The mails are out when they are recorded: what a passing failure loses here, only provider events bring back."""
+
+
+@dataclass(slots=True)
+class _Attempted:
+    """What handing over a batch came to. ``released`` was certainly not taken; ``trouble`` says why, by provider."""
+
+    results: list[Result] = field(default_factory=list[Result])
+    released: list[MessageId] = field(default_factory=list[MessageId])
+    trouble: dict[str, Retryable] = field(default_factory=dict[str, Retryable])
+
+
+class Delivery:
+    """Sends outbox messages."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        engine: Engine,
+        hints: Hints,
+        providers: Mapping[str, Provider],
+        links: Links,
+        clock: Clock,
+    ) -> None:
+        """``providers`` by the name that sender identities know them under."""
+        self._database = database
+        self._engine = engine
+        self._hints = hints
+        self._providers = providers
+        self._links = links
+        self._clock = clock
+
+    def send(self, message_ids: Sequence[MessageId], correlation_id: str = "") -> None:
+        """Send those of the messages that may go now. Safe to repeat, in any order, by anybody, at any time.
+
+        Raises:
+            Retryable: A provider could not take some for now (they are queued again), or the database or a queue was
+                away. What was sent stays sent and recorded; bring all back.
+        """
+        now = self._clock()
+        attempt = Attempt(id=new_id(), at=now, lease_until=now + LEASE)
+        with self._database.worker() as conn:
+            claims = claim(conn, sorted(set(message_ids)), attempt)
+            skipped = [_not_sent(judged, now) for judged in claims.skipped]
+            follow_up = apply_locked(conn, claims.enrolments, skipped, now) if skipped else FollowUp()
+            reminders = _put_off(conn, claims, now)
+        _log(claims)
+        try:
+            attempted = self._hand_over(claims.claimed)
+        finally:
+            for name in self._providers.keys() & {message.sender.provider for message in claims.claimed}:
+                self._providers[name].close()
+        follow_up += self._record(attempt, attempted)
+        self._engine.finish(follow_up, correlation_id)
+        self._hints.remind(reminders, self._clock(), correlation_id)
+        for trouble in attempted.trouble.values():
+            raise trouble
+
+    # --- handing over --------------------------------------------------------------------------------------------
+
+    def _hand_over(self, claimed: Sequence[Claimed]) -> _Attempted:
+        attempted = _Attempted()
+        for message in claimed:
+            message_id, service = message.stay.message_id, message.sender.provider
+            if service in attempted.trouble:
+                attempted.released.append(message_id)  # it would meet the same trouble
+                continue
+            try:
+                result = self._attempt(message)
+            except Retryable as trouble:
+                attempted.trouble[service] = trouble
+                attempted.released.append(message_id)
+                get_logger().warning("message.not_taken", message_id=str(message_id), detail=trouble.detail)
+            else:
+                attempted.results.append(result)
+                get_logger().info(
+                    "message.attempted", message_id=str(message_id), outcome=type(result.outcome).__name__.lower()
+                )
+        return attempted
+
+    def _attempt(self, message: Claimed) -> Result:
+        """One message, from its content to the provider's answer.
+
+        Raises:
+            Retryable: It was certainly not taken.
+        """
+        provider = self._providers.get(message.sender.provider)
+        mail = self._mail(message)
+        if isinstance(mail, Rejected):
+            return Result(message, mail, self._clock())
+        if provider is None:
+            refusal = Rejected(f"no provider {message.sender.provider!r} is set up")
+            return Result(message, refusal, self._clock(), mail.subject)
+        try:
+            outcome = provider.send(mail)
+        except Retryable:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have gone wrong after the mail went out
+            get_logger().exception("message.ambiguous", message_id=str(mail.message_id))
+            outcome = Ambiguous(f"{message.sender.provider}: {type(error).__name__}")
+        return Result(message, outcome, self._clock(), mail.subject)
+
+    def _mail(self, message: Claimed) -> Mail | Rejected:
+        if message.channel is not Channel.EMAIL:
+            return Rejected(f"no provider for {message.channel} is set up")
+        rendered = render(message, self._links)
+        if isinstance(rendered, Rejected):
+            return rendered
+        return build(
+            message,
+            rendered,
+            opt_out_url=self._links.unsubscribe(message.stay.message_id),
+            thread=[self._header_id(earlier) for earlier in message.thread],
+            now=self._clock(),
+        )
+
+    def _header_id(self, mail: EarlierMail) -> str:
+        """Under which Message-ID the recipient has it: what its provider made of it, if that is known."""
+        provider = self._providers.get(mail.provider)
+        if provider is None or not mail.provider_message_id:
+            return header_id(mail.message_id, mail.sender_domain)
+        return provider.header_id(mail)
+
+    # --- recording -----------------------------------------------------------------------------------------------
+
+    def _record(self, attempt: Attempt, attempted: _Attempted) -> FollowUp:
+        if not attempted.results and not attempted.released:
+            return FollowUp()
+        for _ in range(RECORD_TRIES - 1):
+            try:
+                return self._record_once(attempt, attempted)
+            except Retryable as trouble:
+                get_logger().warning("outbox.record_repeated", detail=trouble.detail)
+        return self._record_once(attempt, attempted)
+
+    def _record_once(self, attempt: Attempt, attempted: _Attempted) -> FollowUp:
+        now = self._clock()
+        with self._database.worker() as conn:
+            recorded = outbox.record(conn, attempt, attempted.results)
+            released = outbox.release(conn, attempt, attempted.released)
+            follow_up = apply(conn, recorded.stimuli, now)
+            outbox.give_back(conn, attempt, [*recorded.refused, *released])
+        return follow_up
+
+
+def _not_sent(judged: Judged, now: datetime) -> tuple[EnrolmentId, Stimulus]:
+    stay = judged.stay
+    return stay.enrolment_id, NotSent(stay.node, stay.visit, now, SendOutcome.SKIPPED, judged.verdict)
+
+
+def _put_off(conn: Connection, claims: Claims, now: datetime) -> list[DueMessage]:
+    """Give what cannot go now its next slot; when each message is to come back."""
+    plans = compiled_plans(conn, {claims.enrolments[judged.stay.enrolment_id].plan_id for judged in claims.put_off})
+    deferrals: list[Deferral] = []
+    reminders: list[DueMessage] = []
+    for judged in claims.put_off:
+        if judged.verdict is Verdict.NOT_DUE:
+            reminders.append(DueMessage(judged.stay.message_id, judged.due_at))
+            continue
+        enrolment = claims.enrolments[judged.stay.enrolment_id]
+        plan = plans[enrolment.plan_id]
+        earliest = _tomorrow(now) if judged.verdict is Verdict.CAP_REACHED else now
+        slot = next_slot(plan, plan.nodes[judged.stay.node], enrolment.rules, earliest)
+        # Windows that never open are a setting that somebody may change: look again tomorrow, with the reason shown.
+        due_at, closes_at = (slot.at, slot.closes_at) if slot else (_tomorrow(now), None)
+        why = slot.why if slot else ("its windows never open",)
+        deferrals.append(Deferral(judged.stay.message_id, due_at, closes_at, "; ".join((judged.verdict, *why))))
+        reminders.append(DueMessage(judged.stay.message_id, due_at))
+    outbox.defer(conn, deferrals)
+    return reminders
+
+
+def _tomorrow(now: datetime) -> datetime:
+    """The first instant of the next UTC day, when the daily caps begin anew."""
+    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+
+def _log(claims: Claims) -> None:
+    for judged in (*claims.skipped, *claims.waiting, *claims.put_off):
+        get_logger().info("message.not_claimed", message_id=str(judged.stay.message_id), verdict=judged.verdict)
