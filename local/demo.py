@@ -25,10 +25,10 @@ PATIENCE_S: Final = 100.0
 """How long the campaign may take; on two cores it takes about a quarter of that."""
 
 CADENCE: Final = {
-    "no_open_after": "PT6S",
-    "follow_up_after": "PT4S",
-    "interested_after": "PT3S",
-    "give_up_after": "PT5S",
+    "no_open_after": "PT5S",
+    "follow_up_after": "PT3S",
+    "interested_after": "PT2S",
+    "give_up_after": "PT3S",
     "max_emails": 3,
 }
 """Days are seconds here: the same timers, shorter."""
@@ -158,6 +158,8 @@ class Demo:
 
     def _begin(self) -> str:
         sender = self._post("/v1/senders", SENDER)
+        settings = self._get("/v1/automation/settings")
+        self._answer(self.api.put("/v1/automation/settings", json={**settings, "stagger_s": 1}))
         wanted = {"name": "Demo", "kind": "ai", "sender_id": sender["id"], "brief": BRIEF}
         campaign_id = str(self._post("/v1/campaigns", wanted)["id"])
         self._post(f"/v1/campaigns/{campaign_id}/start", {})
@@ -225,12 +227,15 @@ class Demo:
 
     def _show_jobs(self) -> None:
         self.console.rule("job ledger")
+        known = {lead["id"]: lead["domain"] for lead in self._items("/v1/leads")}
+        known |= {contact["id"]: contact["email"] for contact in self._items("/v1/contacts")}
         table = Table(box=None, pad_edge=False)
         for column in ("kind", "about", "status", "attempt", "reason or result"):
             table.add_column(column, overflow="fold")
         for job in self._items("/v1/jobs"):
-            outcome = job["reason"] or ", ".join(f"{k} {v}" for k, v in job["result"].items())
-            table.add_row(job["kind"], _about(job), job["status"], str(job["attempts_made"] + 1), outcome)
+            outcome = job["reason"] or ", ".join(f"{k} {v}" for k, v in job["result"].items() if not k.endswith("_id"))
+            about = known.get(job["contact_id"]) or known.get(job["lead_id"]) or ""
+            table.add_row(job["kind"], about, job["status"], str(job["attempts_made"] + 1), outcome)
         self.console.print(table)
 
     def _show_queues(self) -> None:
@@ -294,10 +299,6 @@ def _detail(entry: Json) -> str:
     why: list[object] = entry.get("why") or []
     detail: dict[str, object] = entry.get("detail") or {}
     return "; ".join([*(f"{key} {value}" for key, value in detail.items() if value not in ("", None)), *map(str, why)])
-
-
-def _about(job: Json) -> str:
-    return str(job.get("contact_email") or job.get("lead_domain") or job.get("lead_id") or "")
 
 
 def main() -> int:

@@ -89,7 +89,7 @@ def test_passing_trouble_hides_the_message_for_a_while(sqs: object) -> None:
 
 def test_backoff_grows_and_stays_bounded() -> None:
     """If it failed, retries would hammer a provider, or never come back."""
-    assert max(backoff_s(1) for _ in range(200)) < 4
+    assert 30 < max(backoff_s(1) for _ in range(200)) < 60
     assert max(backoff_s(30) for _ in range(200)) <= CEILING_S
     assert backoff_s(1, retry_after_s=7) == 8
     assert backoff_s(1, retry_after_s=10_000) == CEILING_S

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 
-BASE_S = 2.0
-CEILING_S = 300.0
+BASE_S = 30.0
+"""A message is received three times at most, so the pauses between must outlast what usually passes."""
+CEILING_S = 900.0
 
 
 class SqsRecord(TypedDict):

@@ -33,6 +33,9 @@ CONNECTION_CLASS = "08"
 HOPELESS_CLASSES = frozenset({"28", "3D"})
 """Classes of SQLSTATEs of a connection that no patience will bring: wrong credentials, no such database."""
 
+OUTAGE_RETRY_S = 600.0
+"""When to come back after patience has run out: three receives, patience included, span some 20 minutes of outage."""
+
 CONNECT_PATIENCE_S = 25.0
 """How long to keep asking for a connection: a paused Aurora cluster takes about 15 s to resume."""
 
@@ -93,7 +96,7 @@ class Database:
                     if (state := _diagnostic(error, "C"))[:2] in HOPELESS_CLASSES:
                         raise
                     if time.monotonic() + pause_s > deadline:
-                        raise Retryable(f"database: no connection {state}".strip()) from error
+                        raise Retryable(f"database: no connection {state}".strip(), OUTAGE_RETRY_S) from error
                 time.sleep(pause_s)
                 pause_s = min(pause_s * 2, 2.0)
 

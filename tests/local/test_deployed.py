@@ -1,0 +1,133 @@
+"""The deployed stack, with IAM enforced: grants, the whole way, and a database that goes away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import pytest
+from sqlalchemy import text
+
+from cadenza.campaigns import invariants
+from cadenza.core.clock import utc_now
+from local.system import LocalSystem
+
+pytestmark = pytest.mark.local_aws
+
+CADENCE = {"no_open_after": "P2D", "follow_up_after": "P3D", "max_emails": 2}
+
+
+class Operator:
+    """Somebody with a key of a workspace of their own."""
+
+    def __init__(self, system: LocalSystem) -> None:
+        self.system = system
+        self.workspace = system.create_workspace("Tests")
+        self.http = httpx2.Client(
+            base_url=system.gateway.url, headers={"Authorization": f"Bearer {self.workspace.api_key}"}, timeout=60
+        )
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST, which must be accepted."""
+        response = self.http.post(path, json=body)
+        assert response.is_success, response.text
+        return response.json()
+
+    def campaign(self) -> str:
+        """A running campaign."""
+        sender = self.post(
+            "/v1/senders",
+            {"name": "Nora", "email": "nora@tidewater.example", "company": "Tidewater", "postal_address": "Quay 7"},
+        )
+        campaign = self.post(
+            "/v1/campaigns",
+            {
+                "name": "Tests",
+                "sender_id": sender["id"],
+                "brief": {"offering": "We plan delivery routes for small fleets.", "cadence": CADENCE},
+            },
+        )
+        self.post(f"/v1/campaigns/{campaign['id']}/start", {})
+        return str(campaign["id"])
+
+    def count(self, query: str, **parameters: object) -> int:
+        """A number from the database, within this workspace."""
+        with self.system.database.worker() as conn:
+            return int(conn.execute(text(query), {"workspace": self.workspace.workspace_id, **parameters}).scalar_one())
+
+
+@pytest.fixture
+def operator(system: LocalSystem) -> Iterator[Operator]:
+    """An operator with a fresh workspace."""
+    someone = Operator(system)
+    yield someone
+    someone.http.close()
+
+
+def test_one_lead_becomes_sent_mails_under_least_privilege(system: LocalSystem, operator: Operator) -> None:
+    """If it failed, a function would lack a grant (or a setting) and the first real deployment would stand still."""
+    seen = len(system.mail.captured)
+    lead = operator.post("/v1/leads", {"url": "https://spreekargo.example", "campaign_id": operator.campaign()})
+    assert system.settle(lambda: len(system.mail.captured) >= seen + 3, 60), "\n".join(system.function_logs())
+    sent = "SELECT count(*) FROM outbound_messages WHERE workspace_id = :workspace AND status = 'sent'"
+    assert system.settle(lambda: operator.count(sent) == 3, 20)
+    waits = "SELECT count(*) FROM scheduled_actions WHERE workspace_id = :workspace AND status = 'pending'"
+    assert operator.count(waits) == 3  # due in days: they wait for a wake
+    wakes = system.aws.session.client("scheduler", endpoint_url=system.aws.url, config=system.aws.client_config)
+    names = [schedule["Name"] for schedule in wakes.list_schedules()["Schedules"]]
+    wakes.close()
+    assert any(name.startswith("wake-") for name in names)
+    assert operator.http.get(f"/v1/leads/{lead['id']}").json()["status"] == "analyzed"
+    assert {name: depth for name, depth in system.queue_depths().items() if depth and "DLQ" in name} == {}
+
+
+def test_signed_webhooks_are_taken_while_the_database_is_down(system: LocalSystem, operator: Operator) -> None:
+    """If it failed, a database that restarts would cost opens, replies and opt-outs."""
+    seen = len(system.mail.captured)
+    operator.post("/v1/leads", {"url": "https://fornoatlantico.example", "campaign_id": operator.campaign()})
+    assert system.settle(lambda: len(system.mail.captured) >= seen + 3, 60), "\n".join(system.function_logs())
+    mails = system.mail.captured[seen : seen + 3]
+    sent = "SELECT count(*) FROM outbound_messages WHERE workspace_id = :workspace AND status = 'sent'"
+    assert system.settle(lambda: operator.count(sent) == 3, 20)
+
+    system.postgres.stop()
+    try:
+        answers = [
+            act(mail).status_code
+            for mail in mails
+            for act in (system.recipients.delivered, system.recipients.open, system.recipients.replied)
+        ]
+        answers += [system.recipients.unsubscribe(mail).status_code for mail in mails]
+    finally:
+        system.postgres.start()
+    assert answers == [202, 200, 202] * 3 + [200] * 3
+
+    recorded = "SELECT count(*) FROM message_events WHERE workspace_id = :workspace"
+    assert system.settle(lambda: operator.count(recorded) == 12, 60), operator.count(recorded)
+    stopped = "SELECT count(*) FROM contact_campaigns WHERE workspace_id = :workspace AND status <> 'active'"
+    assert operator.count(stopped) == 3
+    suppressed = "SELECT count(*) FROM suppressions WHERE workspace_id = :workspace"
+    assert operator.count(suppressed) == 3
+    with system.database.worker() as conn:
+        assert [finding for finding in invariants.check(conn, utc_now()) if finding.violations] == []
+
+
+def test_a_forged_webhook_changes_nothing(system: LocalSystem, operator: Operator) -> None:
+    """If it failed, anybody could feed us pages or events."""
+    before = system.queue_depths()
+    forged = operator.http.post(
+        "/webhooks/firecrawl",
+        content=b'{"type": "crawl.completed"}',
+        headers={"X-Firecrawl-Signature": "sha256=" + "0" * 64},
+    )
+    assert forged.status_code == 401
+    assert forged.headers["content-type"] == "application/problem+json"
+    assert system.queue_depths() == before
+
+
+def test_without_a_key_the_api_says_nothing(system: LocalSystem) -> None:
+    """If it failed, strangers could read leads and contacts."""
+    answer = httpx2.get(f"{system.gateway.url}/v1/leads")
+    assert answer.status_code == 401
+    assert answer.headers["content-type"] == "application/problem+json"
