@@ -163,6 +163,10 @@ class Functions(Construct):
 
     def _consume(self) -> None:
         for name, spec in QUEUES.items():
+            # What meets passing trouble is sent again to its own queue (cadenza.core.consumer).
+            self[spec.consumer].add_to_role_policy(
+                iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self._queues[name].queue_arn])
+            )
             self[spec.consumer].add_event_source(
                 sources.SqsEventSource(
                     self._queues[name],

@@ -51,6 +51,7 @@ FUNCTIONS: dict[FunctionName, FunctionSpec] = {
         timeout_s=29,
         memory_mb=1024,
         database_user="cadenza_api",
+        reads_secret=False,
         creates_wakes=True,
         sends_to=("lead-analysis", "campaign-creation", "campaign-execution", "message-send"),
     ),

@@ -98,6 +98,7 @@ class LocalAws:
         )
         self._enforce_iam = enforce_iam
         self._folder: Path | None = None
+        self._synthesis: subprocess.Popen[str] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         # reportUnknownMemberType: `client` has an overload for every service, and only the used ones' stubs are here.
         self._cloudformation = self.session.client(  # pyright: ignore[reportUnknownMemberType]
@@ -131,20 +132,27 @@ class LocalAws:
         """End the emulator and every worker of it. Harmless when it is not running."""
         self._cloudformation.close()
         self._lambda.close()
-        if self._process is not None:
-            _end_group(self._process)
-            self._process = None
+        for process in (self._synthesis, self._process):
+            if process is not None:
+                _end_group(process)
+        self._synthesis = self._process = None
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
+    def begin_synthesis(self, context: Mapping[str, object]) -> None:
+        """Start synthesising what `deploy` will create: it takes seconds that others can use."""
+        self._synthesis = self._synthesise({"stage": "local", "stackName": STACK, **context})
+
     def deploy(self, context: Mapping[str, object]) -> Outputs:
-        """Synthesise the stack in the local stage with ``context``, upload its assets and create it.
+        """Synthesise the stack in the local stage with ``context`` (unless begun), upload its assets and create it.
 
         Raises:
             LocalAwsError: Synthesis or creation failed; the message says which resource and why.
         """
-        assembly = self._synthesise({"stage": "local", "stackName": STACK, **context})
+        if self._synthesis is None:
+            self.begin_synthesis(context)
+        assembly = self._finish_synthesis()
         uploaded = self._upload_assets(assembly)
         self._cloudformation.create_stack(
             StackName=STACK, TemplateURL=uploaded[f"{STACK}.template.json"], Capabilities=["CAPABILITY_IAM"]
@@ -229,30 +237,42 @@ class LocalAws:
 
     # --- deploy --------------------------------------------------------------------------------------------------
 
-    def _synthesise(self, context: Mapping[str, object]) -> Path:
-        """Run the CDK app in a process of its own, as the CDK CLI does; it starts a Node.js that must end again."""
+    @property
+    def _assembly(self) -> Path:
         if self._folder is None:
             raise LocalAwsError("the local AWS is not running")
-        assembly = self._folder / "cdk.out"
-        done = subprocess.run(
+        return self._folder / "cdk.out"
+
+    def _synthesise(self, context: Mapping[str, object]) -> subprocess.Popen[str]:
+        """Run the CDK app in a process of its own, as the CDK CLI does; it starts a Node.js that must end again."""
+        assembly = self._assembly
+        return subprocess.Popen(
             [sys.executable, "-m", "infra.app"],
             cwd=self.root,
             env={
                 # Clean as well: a PYTHONDONTWRITEBYTECODE would compile CDK's megabytes anew each time (3 s).
                 "PATH": os.environ.get("PATH", os.defpath),
-                "HOME": os.environ.get("HOME", str(self._folder)),
+                "HOME": os.environ.get("HOME", str(assembly.parent)),
                 "CDK_OUTDIR": str(assembly),
                 "CDK_CONTEXT_JSON": json.dumps(context, default=str),
-                "TMPDIR": str(self._folder / "tmp"),
+                "TMPDIR": str(assembly.parent / "tmp"),
                 "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             },
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            check=False,
+            start_new_session=True,
         )
-        if done.returncode:
-            raise LocalAwsError(f"synthesis failed:\n{(done.stdout + done.stderr)[-4000:]}")
-        return assembly
+
+    def _finish_synthesis(self) -> Path:
+        process = self._synthesis
+        if process is None:
+            raise LocalAwsError("no synthesis has begun")
+        said, _ = process.communicate()
+        self._synthesis = None
+        if process.returncode:
+            raise LocalAwsError(f"synthesis failed:\n{said[-4000:]}")
+        return self._assembly
 
     def _upload_assets(self, assembly: Path) -> dict[str, str]:
         """Put every asset (the template is one) where the template expects it; their URLs, by path in the assembly."""
@@ -314,13 +334,14 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _end_group(process: subprocess.Popen[bytes]) -> None:
+def _end_group(process: subprocess.Popen[bytes] | subprocess.Popen[str]) -> None:
     """Kill the process group: nothing of it is kept, and workers in the middle of a call would not listen."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    if process.stdin:
-        process.stdin.close()
+    for stream in (process.stdin, process.stdout):
+        if stream:
+            stream.close()
 
 
 def _remove_leftovers(runs: Path) -> None:

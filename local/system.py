@@ -88,33 +88,31 @@ class LocalSystem:
 
     def _start(self) -> None:
         enter = self._stack.enter_context
-        self._say("Postgres")
-        self.postgres = enter(EmbeddedPostgres())
-        url = self.postgres.create(DATABASE)
+        self.postgres = EmbeddedPostgres()
+        self.gateway = enter(Gateway(port=self._port))
+        self._say("local AWS")
+        self.aws = enter(LocalAws(enforce_iam=self._enforce_iam))
         self._say("sample sites, crawl service, mail capture")
         self.sites = enter(SampleSites())
         self.firecrawl = enter(
             FirecrawlService(self.sites.resolver(), api_key=self._firecrawl_key, webhook_secret=self._firecrawl_secret)
         )
         self.mail = enter(MailCapture(self._folder_for_mail(), on_mail=self._on_mail))
-        self.gateway = enter(Gateway(port=self._port))
         self.recipients = enter(Recipients(self.gateway.url, self._events_secret))
-        self._say("local AWS")
-        self.aws = enter(LocalAws(enforce_iam=self._enforce_iam))
+        url = self.postgres.url(DATABASE)
+        context = {
+            "databaseUrl": url.render_as_string(hide_password=False),
+            "publicUrl": self.gateway.url,
+            "environment": json.dumps(
+                {"FIRECRAWL_URL": self.firecrawl.url, "AWS_ENDPOINT_URL_SESV2": self.mail.url, **self._environment}
+            ),
+        }
+        self.aws.begin_synthesis(context)
+        self._say("Postgres")
+        enter(self.postgres)
+        self.postgres.create(DATABASE)
         self._say("deploying the stack")
-        self.outputs: Outputs = self.aws.deploy(
-            {
-                "databaseUrl": url.render_as_string(hide_password=False),
-                "publicUrl": self.gateway.url,
-                "environment": json.dumps(
-                    {
-                        "FIRECRAWL_URL": self.firecrawl.url,
-                        "AWS_ENDPOINT_URL_SESV2": self.mail.url,
-                        **self._environment,
-                    }
-                ),
-            }
-        )
+        self.outputs: Outputs = self.aws.deploy(context)
         self.gateway.upstream = self.outputs.api_url
         self.aws.fill_secret(
             self.outputs.app_secret_arn,
@@ -171,12 +169,13 @@ class LocalSystem:
             "logs", endpoint_url=self.aws.url, config=self.aws.client_config
         )
         try:
+            groups = [group.get("logGroupName", "") for group in client.describe_log_groups()["logGroups"]]
             return [
-                event["message"].rstrip()
-                for group in client.describe_log_groups()["logGroups"]
-                for stream in client.describe_log_streams(logGroupName=group["logGroupName"])["logStreams"]
+                event.get("message", "").rstrip()
+                for group in groups
+                for stream in client.describe_log_streams(logGroupName=group)["logStreams"]
                 for event in client.get_log_events(
-                    logGroupName=group["logGroupName"], logStreamName=stream["logStreamName"], startFromHead=True
+                    logGroupName=group, logStreamName=stream.get("logStreamName", ""), startFromHead=True
                 )["events"]
             ]
         finally:

@@ -11,12 +11,12 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from sqlalchemy import text
 
-from cadenza.campaigns.installation import OwnerSettings, WantedWorkspace, create_workspace, owner
+from cadenza.campaigns.installation import WantedWorkspace, create_workspace, owner
 from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
 from cadenza.core.log import get_logger
 from cadenza.core.migrations import upgrade
-from cadenza.core.settings import load
+from cadenza.core.settings import MigrateSettings, load
 
 log = get_logger()
 
@@ -25,7 +25,7 @@ log = get_logger()
 def handler(event: dict[str, Any] | None, context: LambdaContext) -> dict[str, str]:  # noqa: ARG001 - Lambda's signature
     """Do what the event asks for."""
     wanted = (event or {}).get("create_workspace")
-    with owner(load(OwnerSettings)) as database:
+    with owner(load(MigrateSettings)) as database:
         return migrate(database) if wanted is None else make_workspace(database, WantedWorkspace.model_validate(wanted))
 
 

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx2
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup
 from pydantic import JsonValue
 from standardwebhooks import Webhook
 
@@ -34,11 +34,20 @@ class Recipients:
     ``public_url`` is where the mails' links lead; ``events_secret`` is the Standard Webhooks secret (``whsec_…``).
     """
 
-    def __init__(self, public_url: str, events_secret: str, *, clock: Clock = utc_now) -> None:
+    def __init__(
+        self,
+        public_url: str,
+        events_secret: str,
+        *,
+        clock: Clock = utc_now,
+        transport: httpx2.BaseTransport | None = None,
+    ) -> None:
         self._public_url = public_url.rstrip("/")
         self._signer = Webhook(events_secret)
         self._clock = clock
-        self._http = httpx2.Client(headers={"User-Agent": BROWSER}, follow_redirects=False, timeout=30)
+        self._http = httpx2.Client(
+            headers={"User-Agent": BROWSER}, follow_redirects=False, timeout=30, transport=transport
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -112,7 +121,7 @@ class Recipients:
 
     def _first(self, mail: CapturedMail, tag: str, attribute: str, wanted: Callable[[str], bool]) -> str:
         for element in BeautifulSoup(mail.html, "lxml").find_all(tag):
-            url = element.get(attribute) if isinstance(element, Tag) else None
+            url = element.get(attribute)
             if isinstance(url, str) and wanted(url):
                 return url
         raise NothingToActOn(f"mail {mail.number} has no tracked <{tag}>")

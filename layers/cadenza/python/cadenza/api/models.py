@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import datetime
 from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
 import idna
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from cadenza.campaigns.model import CampaignBrief
 from cadenza.campaigns.timeline import Entry
@@ -17,7 +17,6 @@ from cadenza.contacts.model import ContactKind
 from cadenza.core.ids import CampaignId
 from cadenza.core.queues import MAX_DELAY_S
 from cadenza.core.states import (
-    ApprovalMode,
     CampaignKind,
     CampaignStatus,
     Channel,
@@ -28,7 +27,7 @@ from cadenza.core.states import (
     MessageStatus,
     SuppressionChannel,
 )
-from cadenza.engine.rules import CampaignRules
+from cadenza.engine.rules import EVERY_DAY, CampaignRules, Holidays, HolidaysOf, WorkingDays, WorkingHours
 from cadenza.leads.report import AnalysisStats, SiteReport
 
 
@@ -298,48 +297,25 @@ class Suppression(Answer):
     created_at: datetime
 
 
-def _distinct(days: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(sorted(set(days)))
-
-
-Weekday = Annotated[int, Field(ge=1, le=7)]
-Country = Annotated[str, StringConstraints(pattern="^([A-Z]{2})?$")]
 Positive = Annotated[int, Field(ge=1, le=2_147_483_647)]
 
 
-class AutomationSettings(Taken):
+class AutomationSettings(WorkingHours):
     """What holds for every campaign of the workspace, unless it says otherwise.
 
-    Hours are wall-clock time at the recipient; ``working_days`` are ISO weekdays (1 is Monday); ``holidays_country`` is
-    ISO 3166-1 alpha-2 ("" for none). Null caps and budgets mean no limit. ``stagger_s`` lies between two plans of one
-    lead; ``unknown_bound_s`` is how long a message whose fate is unknown waits for news of it.
+    Null caps mean no limit. ``stagger_s`` lies between two plans of one lead; ``unknown_bound_s`` is how long a message
+    whose fate is unknown waits for news of it; ``offline_fallback`` allows plans by rule where a model has none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
 
-    enabled: bool = True
-    working_hours_start: time | None = None
-    working_hours_end: time | None = None
-    working_days: Annotated[tuple[Weekday, ...], Field(min_length=1), AfterValidator(_distinct)] = (1, 2, 3, 4, 5, 6, 7)
-    holidays_country: Country = ""
-    extra_holidays: Annotated[tuple[date, ...], Field(max_length=1000)] = ()
+    working_days: WorkingDays = EVERY_DAY
+    holidays_country: HolidaysOf = ""
+    extra_holidays: Holidays = ()
     daily_cap: Positive | None = None
     stagger_s: int = Field(default=5, ge=0, le=MAX_DELAY_S)
-    approval_mode: ApprovalMode = ApprovalMode.AUTOMATIC
-    approval_first_n: int = Field(default=0, ge=0, le=100_000)
-    stop_company_on_reply: bool = False
     unknown_bound_s: int = Field(default=86_400, ge=60, le=30 * 86_400)
     offline_fallback: bool = True
-    ai_daily_budget_usd_micros: int | None = Field(default=None, ge=0, le=10**15)
-
-    @model_validator(mode="after")
-    def _both_hours(self) -> Self:
-        hours = (self.working_hours_start, self.working_hours_end)
-        if hours.count(None) == 1:
-            raise ValueError("working hours need both working_hours_start and working_hours_end")
-        if any(hour is not None and hour.tzinfo is not None for hour in hours):
-            raise ValueError("working hours are wall-clock times, without an offset")
-        return self
 
 
 # --- everything else ---------------------------------------------------------------------------------------------

@@ -229,4 +229,4 @@ def _not_found(app: APIGatewayHttpResolver, concepts: tuple[Operations, ...]) ->
 def _patterns(concepts: tuple[Operations, ...]) -> Iterator[tuple[str, str]]:
     for concept in concepts:
         for method, path in concept.paths:
-            yield method, re.sub(r"<\w+>", "[^/]+", path)
+            yield method, re.sub(r"<\w+>", "[^/]+", re.escape(path))

@@ -70,6 +70,8 @@ class Enrolling:
             with self.database.worker() as conn:
                 jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, str(reason)), self.clock())
             follow_up = FollowUp(campaigns=frozenset({message.campaign_id}))
+        except jobs.Settled:  # failed for the last time, as the ledger says
+            follow_up = FollowUp(campaigns=frozenset({message.campaign_id}))
         self.engine.finish(follow_up, message.correlation_id)
 
     def _plan_and_enrol(self, message: PlanWanted, work: jobs.Work) -> FollowUp:

@@ -19,7 +19,7 @@ from cadenza.core import aws
 from cadenza.core.db import DRIVER, Database
 from cadenza.core.errors import ConfigurationError
 from cadenza.core.ids import WorkspaceId, new_id
-from cadenza.core.settings import DatabaseSettings
+from cadenza.core.settings import MigrateSettings
 from cadenza.core.states import Role
 from cadenza.core.tables import api_keys, automation_settings, workspaces
 
@@ -34,12 +34,6 @@ OWNER_PATIENCE_S = 120.0
 # --- the owner's connection --------------------------------------------------------------------------------------
 
 
-class OwnerSettings(DatabaseSettings):
-    """Settings of functions/migrate. In AWS the owner's name and password are in the secret that RDS made."""
-
-    database_secret_arn: str = ""
-
-
 class _OwnerSecret(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -51,7 +45,7 @@ class _OwnerSecret(BaseModel):
 
 
 @contextmanager
-def owner(settings: OwnerSettings) -> Generator[Database]:
+def owner(settings: MigrateSettings) -> Generator[Database]:
     """The database as its owner, who is above row-level security. Closed at the end.
 
     Raises:

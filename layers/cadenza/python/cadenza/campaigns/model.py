@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator
 
 from cadenza.core.ids import SenderId
 from cadenza.core.states import CampaignKind
 from cadenza.engine.rules import CampaignRules
 from cadenza.planning.brief import Cadence
 from cadenza.planning.model import Hours
+from cadenza.planning.zones import find_zone
+
+MAX_CAP: Final = 2_147_483_647
+"""What a Postgres integer holds."""
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
@@ -35,6 +39,13 @@ class CampaignBrief(BaseModel):
     quiet_hours: Hours | None = None
     cadence: Cadence = Cadence()
 
+    @field_validator("time_zone")
+    @classmethod
+    def _zone(cls, name: str) -> str:
+        if find_zone(name) is None:
+            raise ValueError("is no IANA time zone")
+        return name
+
 
 class NewCampaign(BaseModel):
     """A campaign to create. It starts as a draft."""
@@ -42,11 +53,11 @@ class NewCampaign(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Line
-    kind: CampaignKind = CampaignKind.AI
+    kind: Literal[CampaignKind.AI] = CampaignKind.AI
     sender_id: SenderId | None = None
     brief: CampaignBrief
     rules: CampaignRules = CampaignRules()
-    daily_cap: int | None = Field(default=None, ge=1)
+    daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
 
 
 class NewSender(BaseModel):
@@ -59,4 +70,4 @@ class NewSender(BaseModel):
     company: Line
     postal_address: Line
     reply_to: Annotated[str, Field(max_length=254)] = ""
-    daily_cap: int | None = Field(default=None, ge=1)
+    daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)

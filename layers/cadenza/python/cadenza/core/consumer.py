@@ -1,10 +1,16 @@
-"""Consuming an SQS batch: one bad message fails alone, and passing trouble comes back after a pause."""
+"""Consuming an SQS batch: one bad message fails alone, and passing trouble comes back after a pause.
+
+A queue's receives count what a message itself is to blame for: after three it is poison and goes to the DLQ. Passing
+trouble must not use them up, or a database's absence of minutes would fill the DLQs. So a message that meets it is
+put back: sent again to its own queue, with a growing delay and a count of its tries, and the received copy is done.
+Between the two SQS may have both; messages are safe to repeat.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict, TypeVar
+from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,9 +23,12 @@ if TYPE_CHECKING:
 
 M = TypeVar("M")
 
-BASE_S = 30.0
-"""A message is received three times at most, so the pauses between must outlast what usually passes."""
+BASE_S = 10.0
 CEILING_S = 900.0
+"""The longest that SQS holds a message back."""
+TRIES = "tries"
+MAX_TRIES = 100
+"""About a day at the ceiling. What is still in the way then is no passing trouble: the message goes to the DLQ."""
 
 
 class SqsRecord(TypedDict):
@@ -29,6 +38,7 @@ class SqsRecord(TypedDict):
     receiptHandle: str
     body: str
     attributes: Mapping[str, str]
+    messageAttributes: NotRequired[Mapping[str, Mapping[str, str]]]
     eventSourceARN: str
 
 
@@ -44,20 +54,23 @@ class BatchAnswer(TypedDict):
     batchItemFailures: list[dict[str, str]]
 
 
-def backoff_s(receives: int, retry_after_s: float | None = None) -> int:
-    """How long to hide a message after its ``receives``-th failure, in whole seconds.
+def backoff_s(tries: int, retry_after_s: float | None = None) -> int:
+    """How long to keep a message back before its ``tries``-th repetition, in whole seconds.
 
     Exponential with full jitter, unless the service said when to come back.
     """
     if retry_after_s is not None:
         return min(int(retry_after_s) + 1, int(CEILING_S))
-    return int(random.uniform(0, min(CEILING_S, BASE_S * 2**receives)))  # noqa: S311 - jitter, no secret
+    return int(random.uniform(0, min(CEILING_S, BASE_S * 2.0 ** min(tries, 10))))  # noqa: S311 - jitter, no secret
 
 
 def consume(
     event: SqsEvent, messages: TypeAdapter[M], handle: Callable[[M], None], sqs: SQSClient | None = None
 ) -> BatchAnswer:
-    """Hand each message to ``handle``. Those that raise stay in the queue, and reach the DLQ after three receives."""
+    """Hand each message to ``handle``.
+
+    Those that raise `Retryable` are put back; whatever else raises stays, and reaches the DLQ after three receives.
+    """
     return consume_together(event, messages, lambda batch: handle(batch[0]), sqs, together=1)
 
 
@@ -108,27 +121,39 @@ def _well(handle: Callable[[Sequence[M]], None], record: SqsRecord, message: M, 
     try:
         handle([message])
     except Retryable as error:
-        get_logger().warning("message.retried", detail=error.detail, sqs_message_id=record["messageId"])
-        _hide(record, backoff_s(_receives(record), error.retry_after_s), sqs)
-        return False
+        get_logger().warning(
+            "message.put_back", detail=error.detail, tries=_tries(record), sqs_message_id=record["messageId"]
+        )
+        return _put_back(record, error, sqs)
     except Exception:  # noqa: BLE001 - whatever one message breaks, the others of its batch go on
         get_logger().exception("message.failed", sqs_message_id=record["messageId"])
         return False
     return True
 
 
-def _receives(record: SqsRecord) -> int:
-    return int(record["attributes"].get("ApproximateReceiveCount", "1"))
+def _tries(record: SqsRecord) -> int:
+    """How often the message has been put back for passing trouble."""
+    return int(record.get("messageAttributes", {}).get(TRIES, {}).get("stringValue", "0"))
 
 
-def _hide(record: SqsRecord, seconds: int, sqs: SQSClient | None) -> None:
-    """Set when the message comes back. If that fails, it comes back after the queue's visibility timeout."""
+def _put_back(record: SqsRecord, error: Retryable, sqs: SQSClient | None) -> bool:
+    """Send the message again, to come back later. False: SQS did not take it, or it has come back often enough."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - comes with the client
 
+    tries = _tries(record) + 1
+    if tries > MAX_TRIES:
+        return False
     client = sqs or aws.sqs()
     *_, account, name = record["eventSourceARN"].split(":")
     try:
         url = client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)["QueueUrl"]
-        client.change_message_visibility(QueueUrl=url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds)
+        client.send_message(
+            QueueUrl=url,
+            MessageBody=record["body"],
+            DelaySeconds=backoff_s(tries, error.retry_after_s),
+            MessageAttributes={TRIES: {"DataType": "Number", "StringValue": str(tries)}},
+        )
     except (BotoCoreError, ClientError):
-        get_logger().exception("message.visibility_unchanged", sqs_message_id=record["messageId"])
+        get_logger().exception("message.not_put_back", sqs_message_id=record["messageId"])
+        return False
+    return True

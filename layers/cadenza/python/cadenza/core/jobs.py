@@ -212,7 +212,8 @@ def attempt(
 ) -> Generator[None]:
     """Count whatever is raised inside as a failed attempt, and let it pass on.
 
-    When it was the last, ``last`` is told the reason in the same transaction.
+    When it was the last, ``last`` is told the reason in the same transaction, and passing trouble ends as `Settled`:
+    the ledger says FAILED, and no message need come back for it. A bug still raises, and its message goes to the DLQ.
     """
     try:
         yield
@@ -222,9 +223,12 @@ def attempt(
         reason = error.detail if isinstance(error, Retryable) else type(error).__name__
         now = clock()
         with database.worker() as conn:
-            if not fail_attempt(conn, work, reason, now + RETRY_AFTER, now) and last is not None:
+            again = fail_attempt(conn, work, reason, now + RETRY_AFTER, now)
+            if not again and last is not None:
                 last(conn, reason)
-        raise
+        if again or not isinstance(error, Retryable):
+            raise
+        raise Settled(reason) from error
 
 
 def stale(conn: Connection, kinds: Sequence[JobKind], now: datetime) -> list[Work]:

@@ -32,7 +32,7 @@ class Hints:
         for message in messages:
             if message.due_at <= now + SOON:
                 by_delay[delay_until(message.due_at, now)].append(message.id)
-        self.renew([message.due_at for message in messages if message.due_at > now + SOON])
+        self._dispatcher.ensure_wakes(message.due_at for message in messages if message.due_at > now + SOON)
         self._send.send(
             Outgoing(
                 SendWanted(message_ids=tuple(ids[start : start + MESSAGES_A_MESSAGE]), correlation_id=correlation_id),
@@ -42,6 +42,6 @@ class Hints:
             for start in range(0, len(ids), MESSAGES_A_MESSAGE)
         )
 
-    def renew(self, instants: Sequence[datetime]) -> None:
+    def renew(self, instants: Sequence[datetime], now: datetime) -> None:
         """See to it that the buckets of these instants have their wakes."""
-        self._dispatcher.renew(instants)
+        self._dispatcher.renew(instants, now)

@@ -34,7 +34,7 @@ class Upkeep:
         self._requeue(now + SOON)
         with self._database.worker() as conn:
             ahead = outbox.pending_dues(conn, now + SWEEP_HORIZON)
-        self._hints.renew([instant for instant in ahead if instant > now])
+        self._hints.renew(ahead, now)
         self._settle()
 
     def _requeue(self, until: datetime) -> None:

@@ -39,8 +39,8 @@ class Dispatcher:
             if action.due_at <= now + SOON:
                 by_delay[delay_until(action.due_at, now)].append(action.id)
             else:
-                later.add(bucket_of(action.due_at))
-        self._wakes.ensure(later)
+                later.add(action.due_at)
+        self.ensure_wakes(later)
         self._execution.send(
             Outgoing(ActionsDue(action_ids=ids, correlation_id=correlation_id), delay_s)
             for delay_s, all_ids in sorted(by_delay.items())
@@ -52,9 +52,13 @@ class Dispatcher:
                 for ids in _chunks(follow_up.messages, MESSAGES_A_MESSAGE)
             )
 
-    def renew(self, instants: Iterable[datetime]) -> None:
-        """See to it that the buckets of these instants have their wakes."""
+    def ensure_wakes(self, instants: Iterable[datetime]) -> None:
+        """See to it that something due at these instants, each further off than `SOON`, will be woken."""
         self._wakes.ensure(bucket_of(instant) for instant in instants)
+
+    def renew(self, instants: Iterable[datetime], now: datetime) -> None:
+        """Create the wakes of these instants' buckets anew, if they are gone; a bucket that has begun needs none."""
+        self._wakes.renew(bucket for bucket in map(bucket_of, instants) if bucket > now)
 
 
 def _chunks(items: Sequence[T], size: int) -> Iterator[tuple[T, ...]]:

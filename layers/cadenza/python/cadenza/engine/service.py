@@ -73,7 +73,7 @@ class Engine:
             lost = actions.reclaim_lost(conn, now - LOST_AFTER, now)
             ahead = actions.pending_dues(conn, now + SWEEP_HORIZON)
         self._dispatcher.dispatch(FollowUp(actions=lost), now)
-        self._dispatcher.renew(ahead)
+        self._dispatcher.renew(ahead, now)
         self.complete(None)
 
     def finish(self, follow_up: FollowUp, correlation_id: str = "") -> None:

@@ -39,7 +39,11 @@ class Wakes:
         Raises:
             Retryable: Scheduler did not take one; the safety sweep will ask again.
         """
-        for bucket in sorted(set(buckets) - self._known):
+        self.renew(set(buckets) - self._known)
+
+    def renew(self, buckets: Iterable[datetime]) -> None:
+        """As `ensure`, also for wakes that this process has created itself: somebody may have lost them since."""
+        for bucket in sorted(set(buckets)):
             self._create(bucket)
             self._known.add(bucket)
 

@@ -82,7 +82,7 @@ class LeadPipeline:
         Raises:
             Retryable: It may work later; the job says why and when.
         """
-        with suppress(GivenUp):
+        with suppress(jobs.Settled):
             match message:
                 case CrawlWanted():
                     self._crawl(message)

@@ -61,7 +61,7 @@ def remove_suppression(desk: At, suppression_id: Annotated[UUID, Path()]) -> Res
     """Take a suppression back: only when the person has asked for it."""
     with desk.transaction() as conn:
         commands.unsuppress(conn, suppression_id)
-    return Response(HTTPStatus.NO_CONTENT)
+    return Response(HTTPStatus.NO_CONTENT, body="")
 
 
 # --- settings ----------------------------------------------------------------------------------------------------

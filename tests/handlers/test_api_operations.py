@@ -1,0 +1,205 @@
+"""What keeps the house in order: jobs, suppressions, settings, health, and the API's own document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.engine import URL
+
+from cadenza.api.app import build
+from cadenza.core import tables
+from cadenza.core.db import DRIVER, Database
+from functions.api.handler import office
+from tests.handlers.api_client import RECORDED, Client, call, client, column, environment
+from tests.handlers.conftest import LambdaContext, Queues
+from tests.store.builders import add_workspace
+
+
+@pytest.fixture
+def api(queues: Queues, database_url: URL, database: Database, monkeypatch: Any) -> Iterator[Client]:  # noqa: ARG001
+    """The workspace's admin."""
+    with database.worker() as conn:
+        workspace_id = add_workspace(conn)
+    with environment(database_url, monkeypatch):
+        yield client(database, workspace_id)
+
+
+def test_jobs_can_be_asked_for(api: Client, recorded: Callable[[str], dict[str, Any]]):
+    """Broken, nobody could see what waits and what failed. The event is one that API Gateway made."""
+    for name in ("harbour", "lantern", "tidewater"):
+        api.post("/v1/leads", {"url": f"{name}.example"})
+    event = recorded("api-list-jobs")
+    event["headers"]["authorization"] = f"Bearer {api.key}"
+    page = call(event).json
+    assert [(job["kind"], job["status"]) for job in page["items"]] == [("crawl", "QUEUED")]
+    assert page["next_cursor"] == page["items"][0]["id"]
+    (job,) = api.get(f"/v1/jobs?kind=crawl&lead_id={page['items'][0]['lead_id']}")["items"]
+    assert job == page["items"][0]
+    assert api.get("/v1/jobs?status=FAILED") == {"items": [], "next_cursor": None}
+
+
+# --- suppressions ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("channel", "given", "stored"),
+    [
+        ("email", " Zoe@Acme.EXAMPLE ", "zoe@acme.example"),
+        ("domain", "@Acme.example.", "acme.example"),
+        ("domain", "Bücher.example", "xn--bcher-kva.example"),
+        ("phone", "+4930123456", "+4930123456"),
+    ],
+)
+def test_an_address_is_suppressed_in_its_normal_form_and_once(api: Client, channel: str, given: str, stored: str):
+    """Broken, somebody who said no would be written to, because the address was typed otherwise."""
+    wanted = {"channel": channel, "address": given, "reason": "asked by phone"}
+    first = api.post("/v1/suppressions", wanted)
+    assert (first["address"], first["reason"], first["source"]) == (stored, "asked by phone", "api")
+    assert api.post("/v1/suppressions", wanted | {"reason": "again"}) == first
+    assert api.get(f"/v1/suppressions?channel={channel}")["items"] == [first]
+
+
+@pytest.mark.parametrize(
+    ("channel", "address"),
+    [
+        ("email", "acme.example"),
+        ("domain", "zoe@acme.example"),
+        ("domain", "..."),
+        ("phone", "030 123456"),
+        ("fax", "1"),
+    ],
+)
+def test_an_address_that_would_suppress_nobody_is_refused(api: Client, channel: str, address: str):
+    """Broken, an operator would believe somebody to be safe who is not."""
+    assert api.call("POST", "/v1/suppressions", {"channel": channel, "address": address}).problem(400)
+
+
+def test_a_suppression_can_be_taken_back(api: Client, database: Database):
+    """Broken, a typing error would last for ever."""
+    made = api.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
+    reply = api.call("DELETE", f"/v1/suppressions/{made['id']}")
+    assert (reply.status, reply.text) == (204, "")
+    assert column(database, "suppressions.id") == []
+    api.call("DELETE", f"/v1/suppressions/{made['id']}").problem(404)
+
+
+# --- settings ----------------------------------------------------------------------------------------------------
+
+
+def test_settings_are_replaced_as_a_whole(api: Client):
+    """Broken, mails would go out on holidays, or by settings that nobody has chosen."""
+    before = api.get("/v1/automation/settings")
+    assert (before["daily_cap"], before["working_days"]) == (None, [1, 2, 3, 4, 5, 6, 7])
+    wanted = {
+        "working_hours_start": "09:00:00",
+        "working_hours_end": "17:30:00",
+        "working_days": [5, 1, 2, 3, 4, 1],
+        "holidays_country": "DE",
+        "extra_holidays": ["2026-12-24"],
+        "daily_cap": 40,
+        "offline_fallback": False,
+    }
+    reply = api.call("PUT", "/v1/automation/settings", wanted)
+    assert reply.status == 200, reply.text
+    assert reply.json == before | wanted | {"working_days": [1, 2, 3, 4, 5]}
+    assert api.get("/v1/automation/settings") == reply.json
+    assert api.call("PUT", "/v1/automation/settings", {}).json == before
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pointer"),
+    [
+        ({"working_days": []}, "/working_days"),
+        ({"working_days": [0]}, "/working_days/0"),
+        ({"working_days": [[1]]}, "/working_days/0"),
+        ({"working_hours_start": "09:00"}, ""),
+        ({"working_hours_start": "09:00+01:00", "working_hours_end": "17:00+01:00"}, "/working_hours_start"),
+        ({"holidays_country": "Germany"}, "/holidays_country"),
+        ({"holidays_country": "XX"}, "/holidays_country"),
+        ({"daily_cap": 2**31}, "/daily_cap"),
+        ({"stagger_s": 901}, "/stagger_s"),
+    ],
+)
+def test_settings_that_mean_nothing_are_refused(api: Client, wanted: Any, pointer: str):
+    """Broken, a workspace could stop sending without anybody knowing why."""
+    assert pointer in api.call("PUT", "/v1/automation/settings", wanted).problem(400)
+
+
+# --- about the API -----------------------------------------------------------------------------------------------
+
+
+def test_healthy(api: Client):
+    """Broken, a load balancer or an operator would believe the API to be down."""
+    reply = Client(api.workspace_id, "").call("GET", "/healthz")
+    assert (reply.status, reply.json) == (200, {"database": True})
+
+
+def test_without_its_database_it_says_so(api: Client, tmp_path: Path):  # noqa: ARG001 - the environment
+    """Broken, a missing database would be answered 500, and clients would not come back."""
+    nowhere = Database(URL.create(DRIVER, "nobody", query={"unix_sock": str(tmp_path / "none")}), patience_s=0)
+    app = build(replace(office(), database=nowhere))
+    for path in ("/healthz", "/v1/leads"):
+        event = RECORDED | {"rawPath": path, "body": ""}
+        event["requestContext"] = RECORDED["requestContext"] | {"http": {"method": "GET", "path": path}}
+        answer = app.resolve(event, LambdaContext())  # type: ignore[arg-type]
+        assert answer["statusCode"] == 503
+        assert answer["headers"]["retry-after"]
+    nowhere.close()
+
+
+def test_the_document_is_whole(api: Client):
+    """Broken, a client made from the document would not know what it can be answered."""
+    described = Client(api.workspace_id, "").call("GET", "/v1/openapi.json").json
+    assert described["openapi"].startswith("3.1")
+    assert described["components"]["securitySchemes"]["api_key"]["scheme"] == "bearer"
+    operations = [(path, found) for path, methods in described["paths"].items() for found in methods.values()]
+    assert len({found["operationId"] for _, found in operations}) == len(operations)
+    for path, found in operations:
+        statuses = set(found["responses"])
+        assert "422" not in statuses
+        if "x-required-role" in found:
+            assert {"400", "401", "503"} <= statuses, path
+        if "{" in path:
+            assert "404" in statuses, path
+    assert not dangling(described), "every reference leads somewhere"
+
+
+def dangling(described: dict[str, Any]) -> set[str]:
+    """References to schemas that are not there."""
+
+    def references(part: object) -> Iterator[str]:
+        match part:
+            case {"$ref": str(reference)}:
+                yield reference.rpartition("/")[2]
+            case dict():
+                for value in part.values():
+                    yield from references(value)
+            case list():
+                for value in part:
+                    yield from references(value)
+            case _:
+                pass
+
+    return set(references(described)) - set(described["components"]["schemas"])
+
+
+def test_a_wrong_path_and_a_wrong_method_are_told_apart(api: Client):
+    """Broken, a client would look for a thing that is gone where it should have used another verb."""
+    api.call("GET", "/v1/nothing").problem(404)
+    api.call("GET", "/").problem(404)
+    reply = api.call("PATCH", "/v1/automation/settings")
+    reply.problem(405)
+    assert reply.headers["allow"] == "GET, PUT"
+    api.call("DELETE", "/v1/campaigns/x").problem(405)
+
+
+def test_the_audit_knows_no_key(api: Client, database: Database):
+    """Broken, whoever reads the database could act as its customers."""
+    with database.worker() as conn:
+        stored = [str(value) for row in conn.execute(select(tables.api_keys)) for value in row]
+    assert not any(api.key in value or value.startswith("cad_") for value in stored)
