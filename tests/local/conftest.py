@@ -1,4 +1,4 @@
-"""One deployed system for all tests that need it: it takes seconds to start."""
+"""One deployed system for a module of tests: it takes seconds to start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from local.system import LocalSystem
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def system() -> Iterator[LocalSystem]:
     """The real stack on the local AWS, which refuses whatever the functions' roles do not grant."""
     with LocalSystem(enforce_iam=True) as running:
