@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -302,7 +303,10 @@ def _detail(entry: Json) -> str:
 
 
 def main() -> int:
-    """Run the demo; ``KEEP=1`` in the environment leaves everything running until Ctrl-C."""
+    """Run the demo; ``KEEP=1`` in the environment leaves everything running until Ctrl-C (or SIGTERM)."""
+    # Whoever started us may have had them ignored (a shell does, for its background jobs).
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(soft_wrap=False, width=None if sys.stdout.isatty() else 140)
     holder: list[LocalSystem] = []
     cast = Cast(lambda: holder[0].recipients)
