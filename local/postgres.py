@@ -103,9 +103,9 @@ class EmbeddedPostgres:
         """Drop a database, cutting its connections."""
         self.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
-    def execute(self, statement: str) -> None:
+    def execute(self, statement: str, database: str = "postgres") -> None:
         """Run one administrative statement outside a transaction."""
-        engine = create_engine(self.url("postgres"), isolation_level="AUTOCOMMIT")
+        engine = create_engine(self.url(database), isolation_level="AUTOCOMMIT")
         try:
             with engine.connect() as connection:
                 connection.execute(text(statement))

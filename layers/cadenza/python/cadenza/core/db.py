@@ -12,7 +12,10 @@ import ssl
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
 
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
@@ -78,7 +81,7 @@ class Database:
             self.url, connect_args=connect_args or {}, pool_size=1, max_overflow=8, pool_pre_ping=True
         )
         event.listen(self.engine, "do_connect", self._connector(password, patience_s))
-        event.listen(self.engine, "connect", _no_delay)
+        event.listen(self.engine, "connect", _prepare)
         if role:
             event.listen(self.engine, "connect", _as_role(role))
 
@@ -131,11 +134,26 @@ class Database:
         self.engine.dispose()
 
 
-def _no_delay(driver_connection: Any, _record: object) -> None:  # noqa: ANN401 - pg8000 is untyped
-    """Pg8000 never sets TCP_NODELAY; without it Nagle and delayed ACK cost some 40 ms a transaction."""
+_TIMESTAMPTZ, _UUID = 1184, 2950
+"""Postgres' type ids (pg_type.oid) of what most of our columns are."""
+
+_known_uuid = lru_cache(maxsize=10_000)(UUID)
+"""The same few workspaces, campaigns and plans stand in row after row."""
+
+
+def _instant(value: str) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def _prepare(driver_connection: Any, _record: object) -> None:  # noqa: ANN401 - pg8000 is untyped
+    """What pg8000 leaves to be done on a new connection."""
     raw: socket.socket = driver_connection._usock  # noqa: SLF001 - there is no public way to the socket
     if raw.family != socket.AF_UNIX:
+        # It never sets TCP_NODELAY; without it Nagle and delayed ACK cost some 40 ms a transaction.
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Its own readers take 25 µs an instant (strptime) and 3 µs a UUID: most of what a batch of rows costs in Python.
+    driver_connection.register_in_adapter(_TIMESTAMPTZ, _instant)
+    driver_connection.register_in_adapter(_UUID, _known_uuid)
 
 
 def _as_role(role: str) -> Callable[[Any, object], None]:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -72,7 +74,7 @@ def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -
     if not known:
         return FollowUp()
     stimuli = _settle(conn, messages, known, now)
-    new = _insert_events(conn, messages, known, now)
+    new = _new_events(conn, known)
     _raise_status(conn, [signal for _, signal in new], now)
     # What occurred first is decided first, whatever arrived first.
     for event_id, signal in sorted(new, key=lambda pair: (pair[1].occurred_at, pair[0])):
@@ -83,21 +85,28 @@ def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -
             event_id, signal.kind, message.node, message.visit, signal.occurred_at, signal.grade, signal.hard
         )
         stimuli.append((message.enrolment_id, stimulus))
-    return apply(conn, stimuli, now)
+    rows = {event_id: _row(signal, messages[signal.message_id]) for event_id, signal in new}
+    return apply(conn, stimuli, now, rows)
 
 
 def _lock_messages(conn: Connection, ids: set[MessageId]) -> dict[MessageId, _Message]:
-    rows = conn.execute(
-        text("""
-            SELECT id, workspace_id, enrolment_id, node, visit, status FROM outbound_messages
-            WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
-        """),
-        {"ids": sorted(ids)},
+    found: list[list[Any]] = conn.execute(_LOCK_MESSAGES, {"ids": sorted(ids)}).scalar_one()
+    messages = (
+        _Message(
+            MessageId(UUID(own)), WorkspaceId(UUID(home)), EnrolmentId(UUID(whose)), node, visit, MessageStatus(state)
+        )
+        for own, home, whose, node, visit, state in found
     )
-    return {
-        row.id: _Message(row.id, row.workspace_id, row.enrolment_id, row.node, row.visit, MessageStatus(row.status))
-        for row in rows
-    }
+    return {message.id: message for message in messages}
+
+
+_LOCK_MESSAGES = text("""
+    WITH own AS MATERIALIZED (
+        SELECT id, workspace_id, enrolment_id, node, visit, status FROM outbound_messages
+        WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
+    )
+    SELECT coalesce(json_agg(json_build_array(id, workspace_id, enrolment_id, node, visit, status)), '[]') FROM own
+""")
 
 
 def _settle(
@@ -146,32 +155,43 @@ def _strength(signal: SignalReported) -> tuple[bool, datetime]:
     return signal.kind is SignalKind.FAILED, signal.occurred_at
 
 
-def _insert_events(
-    conn: Connection, messages: Mapping[MessageId, _Message], signals: Sequence[SignalReported], now: datetime
-) -> list[tuple[EventId, SignalReported]]:
-    """Those that are new, with their ids. A repeat falls out at the unique key."""
-    unique = {(signal.provider, signal.provider_event_id): signal for signal in reversed(signals)}
-    rows = [
-        signal.model_dump(mode="json", exclude={"type", "version", "correlation_id"})
-        | {"workspace_id": str(messages[signal.message_id].workspace_id)}
-        for _, signal in sorted(unique.items())
-    ]
-    inserted = conn.execute(
+def _new_events(conn: Connection, signals: Sequence[SignalReported]) -> list[tuple[EventId, SignalReported]]:
+    """Those that are not recorded yet, with the ids that they will have.
+
+    Their messages are locked, so that nobody else can be recording the same ones: what is new here is new for good.
+    """
+    unique: dict[tuple[str, str], SignalReported] = {}
+    for signal in signals:
+        unique.setdefault((signal.provider, signal.provider_event_id), signal)
+    keys = [[provider, event_id] for provider, event_id in unique]
+    found = conn.execute(
         text("""
-            INSERT INTO message_events (workspace_id, message_id, provider, provider_event_id, kind, grade,
-                                        grade_reasons, hard, occurred_at, received_at, payload)
-            SELECT workspace_id, message_id, provider, provider_event_id, kind, grade, grade_reasons, hard, occurred_at,
-                   CAST(:now AS timestamptz), payload
-            FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-                AS r(workspace_id uuid, message_id uuid, provider text, provider_event_id text, kind text, grade text,
-                     grade_reasons jsonb, hard boolean, occurred_at timestamptz, payload jsonb)
-            ORDER BY provider, provider_event_id
-            ON CONFLICT (provider, provider_event_id) DO NOTHING
-            RETURNING id, provider, provider_event_id
+            SELECT k.place - 1 AS place, nextval('message_events_id_seq') AS id
+            FROM jsonb_array_elements(CAST(:keys AS jsonb)) WITH ORDINALITY AS k(key, place)
+            WHERE NOT EXISTS (SELECT FROM message_events v
+                              WHERE v.provider = k.key ->> 0 AND v.provider_event_id = k.key ->> 1)
+            ORDER BY k.place
         """),
-        {"rows": json.dumps(rows).replace("\\u0000", ""), "now": now},
+        {"keys": json.dumps(keys)},
     )
-    return [(EventId(row.id), unique[row.provider, row.provider_event_id]) for row in inserted]
+    by_place = list(unique.values())
+    return [(EventId(row.id), by_place[row.place]) for row in found]
+
+
+def _row(signal: SignalReported, message: _Message) -> dict[str, object]:
+    """The row of ``message_events``, but for its id and verdict."""
+    return {
+        "workspace_id": message.workspace_id,
+        "message_id": message.id,
+        "provider": signal.provider,
+        "provider_event_id": signal.provider_event_id,
+        "kind": signal.kind,
+        "grade": signal.grade,
+        "grade_reasons": signal.grade_reasons,
+        "hard": signal.hard,
+        "occurred_at": signal.occurred_at,
+        "payload": signal.payload,
+    }
 
 
 def _raise_status(conn: Connection, signals: Sequence[SignalReported], now: datetime) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -19,7 +19,7 @@ from cadenza.core.ids import EnrolmentId, MessageId, new_id
 from cadenza.core.log import get_logger
 from cadenza.core.states import Channel
 from cadenza.delivery import outbox
-from cadenza.delivery.gate import Claims, claim
+from cadenza.delivery.gate import Claims, claim, next_quota_day
 from cadenza.delivery.hints import Hints
 from cadenza.delivery.mime import build, header_id
 from cadenza.delivery.model import (
@@ -209,20 +209,15 @@ def _put_off(conn: Connection, claims: Claims, now: datetime) -> list[DueMessage
             continue
         enrolment = claims.enrolments[judged.stay.enrolment_id]
         plan = plans[enrolment.plan_id]
-        earliest = _tomorrow(now) if judged.verdict is Verdict.CAP_REACHED else now
+        earliest = next_quota_day(now) if judged.verdict is Verdict.CAP_REACHED else now
         slot = next_slot(plan, plan.nodes[judged.stay.node], enrolment.rules, earliest)
         # Windows that never open are a setting that somebody may change: look again tomorrow, with the reason shown.
-        due_at, closes_at = (slot.at, slot.closes_at) if slot else (_tomorrow(now), None)
+        due_at, closes_at = (slot.at, slot.closes_at) if slot else (next_quota_day(now), None)
         why = slot.why if slot else ("its windows never open",)
         deferrals.append(Deferral(judged.stay.message_id, due_at, closes_at, "; ".join((judged.verdict, *why))))
         reminders.append(DueMessage(judged.stay.message_id, due_at))
     outbox.defer(conn, deferrals)
     return reminders
-
-
-def _tomorrow(now: datetime) -> datetime:
-    """The first instant of the next UTC day, when the daily caps begin anew."""
-    return datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
 
 
 def _log(claims: Claims) -> None:

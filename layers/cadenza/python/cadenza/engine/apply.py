@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import assert_never
 
 from sqlalchemy import Connection
 
-from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, PlanId, new_id
+from cadenza.core.ids import CampaignId, EnrolmentId, EventId, MessageId, PlanId, new_id
 from cadenza.core.states import ActionOutcome, EnrolmentStatus
 from cadenza.engine import store
 from cadenza.engine.actions import DueAction
@@ -58,12 +59,19 @@ _plans: dict[PlanId, CompiledPlan] = {}
 _PLANS_KEPT = 2000
 
 
-def apply(conn: Connection, stimuli: Sequence[tuple[EnrolmentId, Stimulus]], now: datetime) -> FollowUp:
+def apply(
+    conn: Connection,
+    stimuli: Sequence[tuple[EnrolmentId, Stimulus]],
+    now: datetime,
+    events: Mapping[EventId, store.Values] = MappingProxyType({}),
+) -> FollowUp:
     """Lock the enrolments, fold each one's stimuli in the given order through `decide`, write everything.
 
-    Stimuli of unknown enrolments are left out. The caller owns the transaction and dispatches the follow-up after it.
+    Stimuli of unknown enrolments are left out. ``events`` are the rows of signals that are to be recorded, by id; each
+    gets its verdict. The caller owns the transaction and dispatches the follow-up after it.
     """
-    return apply_locked(conn, store.lock(conn, (enrolment_id for enrolment_id, _ in stimuli), now), stimuli, now)
+    enrolments = store.lock(conn, (enrolment_id for enrolment_id, _ in stimuli), now)
+    return apply_locked(conn, enrolments, stimuli, now, events)
 
 
 def apply_locked(
@@ -71,9 +79,10 @@ def apply_locked(
     enrolments: Mapping[EnrolmentId, store.Enrolment],
     stimuli: Sequence[tuple[EnrolmentId, Stimulus]],
     now: datetime,
+    events: Mapping[EventId, store.Values] = MappingProxyType({}),
 ) -> FollowUp:
     """As `apply`, for enrolments that the caller has locked in this transaction."""
-    if not enrolments:
+    if not enrolments and not events:
         return FollowUp()
     plans = compiled_plans(conn, {enrolment.plan_id for enrolment in enrolments.values()})
     by_enrolment: defaultdict[EnrolmentId, list[Stimulus]] = defaultdict(list)
@@ -85,7 +94,38 @@ def apply_locked(
         for enrolment_id, own in by_enrolment.items()
         if enrolment_id in enrolments
     ]
-    written = store.write(conn, _gather(folds, now), now)
+    changes = _gather(folds, now)
+    verdicts = {
+        stimulus.event_id: decision.verdict
+        for fold in folds
+        for stimulus, decision in fold.decisions
+        if isinstance(stimulus, Signal)
+    }
+    changes.events += [
+        {**row, "id": event_id, "verdict": verdicts.get(event_id, Verdict.RECORDED)} for event_id, row in events.items()
+    ]
+    return _write(conn, folds, changes, now)
+
+
+def apply_migration(
+    conn: Connection,
+    decisions: Sequence[tuple[store.Enrolment, Decision]],
+    plan_id: PlanId,
+    plan: CompiledPlan,
+    now: datetime,
+) -> FollowUp:
+    """Write down what `cadenza.engine.rebase.rebase` decided of enrolments that go on in ``plan``.
+
+    As `apply_locked`, for enrolments that the caller has locked in this transaction.
+    """
+    folds = [_Fold(enrolment, plan, now).take(decision) for enrolment, decision in decisions]
+    changes = _gather(folds, now)
+    changes.plans += [{"id": enrolment.id, "plan_id": plan_id} for enrolment, _ in decisions]
+    return _write(conn, folds, changes, now)
+
+
+def _write(conn: Connection, folds: Sequence[_Fold], changes: store.Changes, now: datetime) -> FollowUp:
+    written = store.write(conn, changes, now)
     return FollowUp(
         actions=written.actions,
         messages=written.messages,
@@ -95,10 +135,12 @@ def apply_locked(
 
 def compiled_plans(conn: Connection, ids: Iterable[PlanId]) -> Mapping[PlanId, CompiledPlan]:
     """The compiled plans, from memory where known, else loaded in one statement."""
-    missing = {plan_id for plan_id in ids if plan_id not in _plans}
+    wanted = set(ids)
+    missing = wanted - _plans.keys()
     if missing:
         if len(_plans) + len(missing) > _PLANS_KEPT:
             _plans.clear()
+            missing = wanted
         for plan_id, plan in store.plans(conn, missing).items():
             _plans[plan_id] = compiled(plan)
     return _plans
@@ -112,7 +154,7 @@ class _Fold:
     plan: CompiledPlan
     now: datetime
     state: State = field(init=False)
-    decisions: list[tuple[Stimulus, Decision]] = field(default_factory=list[tuple[Stimulus, Decision]])
+    decisions: list[tuple[Stimulus | None, Decision]] = field(default_factory=list[tuple[Stimulus | None, Decision]])
     actions: dict[tuple[str, int, str, str], ScheduleAction] = field(
         default_factory=dict[tuple[str, int, str, str], ScheduleAction]
     )
@@ -141,20 +183,16 @@ class _Fold:
         )
 
     def run(self, stimuli: Sequence[Stimulus]) -> _Fold:
-        self._forget_events({stimulus.event_id for stimulus in stimuli if isinstance(stimulus, Signal)})
         for stimulus in stimuli:
-            decision = decide(self.plan, self.state, stimulus, self.enrolment.rules, self.now)
-            self.state = decision.state
-            self.decisions.append((stimulus, decision))
-            self._take_effects(decision)
+            self.take(decide(self.plan, self.state, stimulus, self.enrolment.rules, self.now), stimulus)
         return self
 
-    def _forget_events(self, event_ids: set[object]) -> None:
-        """Events of this very batch are in the database already; `decide` learns of each when its turn comes."""
-        message = self.state.message
-        if message is not None:
-            kept = tuple(event for event in message.events if event.event_id not in event_ids)
-            self.state = replace(self.state, message=replace(message, events=kept))
+    def take(self, decision: Decision, stimulus: Stimulus | None = None) -> _Fold:
+        """Go by a decision. ``stimulus`` None: nothing happened to the enrolment, somebody moved it."""
+        self.state = decision.state
+        self.decisions.append((stimulus, decision))
+        self._take_effects(decision)
+        return self
 
     def _take_effects(self, decision: Decision) -> None:
         for effect in decision.effects:
@@ -212,9 +250,7 @@ def _gather_decisions(fold: _Fold, changes: store.Changes) -> None:
         match stimulus:
             case Due():
                 changes.done.append(_done_row(fold.enrolment.id, stimulus, decision))
-            case Signal():
-                changes.verdicts.append({"id": stimulus.event_id, "verdict": decision.verdict})
-            case Enrol() | Sent() | NotSent() | Halt():
+            case Enrol() | Signal() | Sent() | NotSent() | Halt() | None:
                 pass
             case _:
                 assert_never(stimulus)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, time
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from sqlalchemy import Row
 
 from cadenza.engine.model import DailyWindow, SendingRules
 from cadenza.engine.windows import knows_holidays
@@ -62,17 +62,21 @@ class CampaignRules(WorkingHours):
     extra_holidays: Holidays | None = None
 
 
-def sending_rules(row: Row[tuple[object, ...]]) -> SendingRules:
-    """From a row with the workspace's settings, the campaign's ``rules``, ``time_zone`` and ``held_until``."""
-    own = CampaignRules.model_validate(row.rules)
-    start = own.working_hours_start or row.working_hours_start
-    end = own.working_hours_end or row.working_hours_end
-    holidays = own.extra_holidays if own.extra_holidays is not None else row.extra_holidays
+def sending_rules(workspace: Mapping[str, Any], campaign: Mapping[str, Any]) -> SendingRules:
+    """A campaign's rules, for recipients without a zone or a hold of their own.
+
+    Both are JSON by the names of `CampaignRules`, checked when they were stored; what ``campaign`` leaves out, or has
+    as null, ``workspace`` says.
+    """
+
+    def said(name: str) -> Any:  # noqa: ANN401 - JSON
+        own = campaign.get(name)
+        return workspace.get(name) if own is None else own
+
+    start, end = said("working_hours_start"), said("working_hours_end")
     return SendingRules(
-        recipient_zone=row.time_zone,
-        working_hours=DailyWindow(start, end) if start is not None and end is not None else None,
-        working_days=frozenset(own.working_days or row.working_days or EVERY_DAY),
-        holidays_country=own.holidays_country if own.holidays_country is not None else row.holidays_country,
-        extra_holidays=frozenset(holidays),
-        not_before=row.held_until,
+        working_hours=DailyWindow(time.fromisoformat(start), time.fromisoformat(end)) if start and end else None,
+        working_days=frozenset(said("working_days") or EVERY_DAY),
+        holidays_country=said("holidays_country") or "",
+        extra_holidays=frozenset(date.fromisoformat(day) for day in said("extra_holidays") or ()),
     )

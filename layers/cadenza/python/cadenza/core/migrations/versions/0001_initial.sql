@@ -597,6 +597,8 @@ END $$;
 
 GRANT USAGE ON SCHEMA public TO cadenza_api, cadenza_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO cadenza_api, cadenza_worker;
+-- Events get their ids before they are inserted, in the batch that decides on them.
+GRANT USAGE ON SEQUENCE message_events_id_seq TO cadenza_worker;
 REVOKE ALL ON alembic_version FROM cadenza_api, cadenza_worker;
 -- The audit and the archive are append-only for everybody but their owner.
 REVOKE UPDATE, DELETE ON campaign_transitions, finished_actions FROM cadenza_api, cadenza_worker;

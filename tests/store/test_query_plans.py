@@ -1,0 +1,154 @@
+"""The hot queries find their rows by an index, however much lies around them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, text
+
+from bench.seed import Seeded, seed_enrolments, seed_pending
+from cadenza.core.db import Database
+from cadenza.core.messages import SignalKind, SignalReported
+from cadenza.delivery import outbox
+from cadenza.delivery.outcomes import record
+from cadenza.engine import actions, store
+from cadenza.engine.apply import apply_locked
+from cadenza.engine.model import Due
+from tests.store.builders import NOW
+
+LARGE = frozenset(
+    {
+        "scheduled_actions",
+        "finished_actions",
+        "contact_campaigns",
+        "contacts",
+        "outbound_messages",
+        "message_events",
+        "campaign_transitions",
+    }
+)
+ENROLMENTS = 3000
+ACTIONS = 60_000
+
+
+@pytest.fixture
+def seeded(database: Database) -> list[Seeded]:
+    """A database that has been at work for a while, with statistics."""
+    with database.worker() as conn:
+        rows = seed_enrolments(conn, ENROLMENTS, NOW)
+        record(conn, [opened(row) for row in rows[: ENROLMENTS // 2]], NOW + timedelta(minutes=5))
+        seed_pending(conn, ACTIONS, NOW)
+        conn.execute(
+            text("""
+                INSERT INTO message_events (workspace_id, message_id, provider, provider_event_id, kind, grade,
+                                            occurred_at, received_at)
+                SELECT workspace_id, message_id, 'old', message_id || '-' || n, 'delivered', 'human', occurred_at,
+                       received_at
+                FROM message_events, generate_series(1, 40) AS n
+            """)
+        )
+    return rows
+
+
+@pytest.fixture
+def conn(
+    database: Database,
+    database_url: Any,
+    seeded: list[Seeded],  # noqa: ARG001 - rows, before their statistics
+) -> Iterator[Connection]:
+    """A transaction of a worker's, rolled back at the end."""
+    owner = Database(database_url)
+    with owner.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    owner.close()
+    with database.engine.connect() as connection:
+        # As on Aurora (infra/database.py): pages come from memory or fast storage.
+        connection.execute(text("SET LOCAL random_page_cost = 1.1"))
+        yield connection
+        connection.rollback()
+
+
+def opened(row: Seeded) -> SignalReported:
+    """Somebody looked at the mail."""
+    return SignalReported(
+        provider="p",
+        provider_event_id=str(row.message_id),
+        message_id=row.message_id,
+        kind=SignalKind.OPENED,
+        occurred_at=NOW + timedelta(minutes=1),
+    )
+
+
+def sequential_scans(conn: Connection, run: Callable[[], object]) -> list[str]:
+    """The statements that ``run`` sends and that read a large table from end to end."""
+    sent: list[tuple[str, Any]] = []
+
+    def note(_conn: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        sent.append((statement, parameters))
+
+    event.listen(conn.engine, "before_cursor_execute", note)
+    try:
+        with conn.begin_nested() as savepoint:
+            run()
+            savepoint.rollback()
+    finally:
+        event.remove(conn.engine, "before_cursor_execute", note)
+    explained = [
+        (s, p) for s, p in sent if s.lstrip().upper().startswith(("SELECT", "INSERT", "UPDATE", "DELETE", "WITH"))
+    ]
+    assert explained
+    bad: list[str] = []
+    for statement, parameters in explained:
+        plan = conn.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
+        tree = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
+        scanned = {node["Relation Name"] for node in nodes(tree) if node["Node Type"] == "Seq Scan"} & LARGE
+        if scanned:
+            bad.append(f"{sorted(scanned)}: {' '.join(statement.split())[:120]}")
+    return bad
+
+
+def nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A plan's nodes, itself included."""
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def test_claiming_what_is_due(conn: Connection) -> None:
+    """If it failed, each wake would read every pending action of the installation."""
+    assert sequential_scans(conn, lambda: actions.claim_due(conn, NOW, NOW)) == []
+    assert sequential_scans(conn, lambda: actions.reclaim_lost(conn, NOW, NOW)) == []
+
+
+def test_running_due_actions(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, a due mail would cost more, the more people are enrolled."""
+    query = text("SELECT id FROM scheduled_actions WHERE enrolment_id = ANY(:ids)")
+    ids = list(conn.execute(query, {"ids": [row.enrolment_id for row in seeded[-20:]]}).scalars())
+    later = NOW + timedelta(days=4)
+
+    def run() -> None:
+        enrolments = store.lock(conn, actions.enrolments_of(conn, ids), later)
+        stimuli = [
+            (action.enrolment_id, Due(action.kind, action.node, action.visit, action.event, action.due_at))
+            for action in actions.live_actions(conn, ids)
+        ]
+        assert len(stimuli) == 20
+        apply_locked(conn, enrolments, stimuli, later)
+
+    assert sequential_scans(conn, run) == []
+
+
+def test_taking_signals_in(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each open would read the whole history of events."""
+    signals = [opened(row) for row in seeded[-20:]]
+    assert sequential_scans(conn, lambda: record(conn, signals, NOW + timedelta(minutes=9))) == []
+
+
+def test_looking_after_the_outbox(conn: Connection) -> None:
+    """If it failed, each sweep would read every mail ever sent."""
+    assert sequential_scans(conn, lambda: outbox.requeue(conn, NOW, NOW, NOW)) == []
+    assert sequential_scans(conn, lambda: outbox.expire_leases(conn, NOW)) == []
