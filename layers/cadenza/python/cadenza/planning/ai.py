@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cadenza.core.ai import AiBusy, AiClient, AiFailed, AiUsage, as_data, load_prompt
 from cadenza.planning.brief import PlanBrief
-from cadenza.planning.findings import Compiled, Severity
+from cadenza.planning.findings import Compiled, Finding
 from cadenza.planning.lint import lint_pace, lint_plan
 from cadenza.planning.model import NodeAction, Plan, PlanEvent
 
@@ -27,28 +25,10 @@ Compile = Callable[[object], Compiled]
 """The compiler: `planning.compiler.compile_plan`, given by the caller with the renderer's variables bound, if any."""
 
 
-class Trouble(Protocol):
-    """What a finding of the compiler and one of the linter have in common."""
-
-    @property
-    def code(self) -> StrEnum:
-        """What kind of thing was found."""
-        ...
-
-    @property
-    def severity(self) -> Severity:
-        """Whether it refuses the plan."""
-        ...
-
-    def to_json(self) -> dict[str, str]:
-        """As a model is told."""
-        ...
-
-
 class PlanUnusable(AiFailed):
     """The model's last plan still had errors. ``findings`` are those; ``usage`` covers all tries."""
 
-    def __init__(self, findings: Sequence[Trouble], usage: AiUsage) -> None:
+    def __init__(self, findings: Sequence[Finding], usage: AiUsage) -> None:
         codes = ", ".join(sorted({str(finding.code) for finding in findings}))
         super().__init__(f"no usable plan after {usage.calls} tries: {codes}", usage)
         self.findings = tuple(findings)
@@ -75,7 +55,7 @@ def plan_with_ai(client: AiClient, brief: PlanBrief, compile_plan: Compile) -> A
     told: Json = brief.model_dump(mode="json")
     question = told
     usage: AiUsage | None = None
-    findings: list[Trouble] = []
+    findings: list[Finding] = []
     for _ in range(1 + MAX_REPAIRS):
         try:
             answer = client.ask(prompt, as_data("brief", question), PlanDraft)
@@ -93,7 +73,7 @@ def plan_with_ai(client: AiClient, brief: PlanBrief, compile_plan: Compile) -> A
     raise PlanUnusable(findings, usage or AiUsage(model=client.model, prompt_version=prompt.version, calls=0))
 
 
-def errors_of(plan: Json, brief: PlanBrief, compile_plan: Compile) -> list[Trouble]:
+def errors_of(plan: Json, brief: PlanBrief, compile_plan: Compile) -> list[Finding]:
     """Everything that refuses a plan: the compiler's errors, and then the linter's about its copy and its pace."""
     compiled = compile_plan(plan)
     if compiled.plan is None:

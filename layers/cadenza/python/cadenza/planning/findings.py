@@ -47,9 +47,12 @@ class FindingCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding. ``pointer`` is an RFC 6901 pointer into the plan's JSON; ``fix`` says what to do about it."""
+    """One finding, of the compiler's (`FindingCode`) or of the linter's (`cadenza.planning.lint.LintCode`).
 
-    code: FindingCode
+    ``pointer`` is an RFC 6901 pointer into the plan's JSON; ``fix`` says what to do about it.
+    """
+
+    code: StrEnum
     severity: Severity
     pointer: str
     message: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from graphlib import CycleError, TopologicalSorter
@@ -19,7 +18,7 @@ from cadenza.leads.evidence import gives_orders, squash
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.compiled import CompiledPlan, Node
 from cadenza.planning.durations import parse_duration
-from cadenza.planning.findings import Severity
+from cadenza.planning.findings import Finding, Severity
 from cadenza.planning.model import NodeAction, Plan, json_pointer
 
 MAX_SUBJECT_CHARS = 90
@@ -47,30 +46,9 @@ class LintCode(StrEnum):
     LOOP = "loop"
 
 
-@dataclass(frozen=True, slots=True)
-class LintFinding:
-    """One finding, as the compiler's. ``pointer`` is an RFC 6901 pointer into the plan's JSON."""
-
-    code: LintCode
-    severity: Severity
-    pointer: str
-    message: str
-    fix: str
-
-    def to_json(self) -> dict[str, str]:
-        """As the API and the simulator print it."""
-        return {
-            "code": self.code,
-            "severity": self.severity,
-            "pointer": self.pointer,
-            "message": self.message,
-            "fix": self.fix,
-        }
-
-
-def lint_plan(plan: Plan, brief: PlanBrief) -> tuple[LintFinding, ...]:
+def lint_plan(plan: Plan, brief: PlanBrief) -> tuple[Finding, ...]:
     """Everything that is wrong with the copy of ``plan``."""
-    findings: list[LintFinding] = []
+    findings: list[Finding] = []
     for position, node in enumerate(plan.nodes):
         if node.action is not NodeAction.SEND:
             continue
@@ -80,7 +58,7 @@ def lint_plan(plan: Plan, brief: PlanBrief) -> tuple[LintFinding, ...]:
     return tuple(findings)
 
 
-def lint_text(text: str, field: str, pointer: str, brief: PlanBrief) -> Iterator[LintFinding]:
+def lint_text(text: str, field: str, pointer: str, brief: PlanBrief) -> Iterator[Finding]:
     """Everything that is wrong with one subject or body."""
     if field == "html":
         yield _refusal(LintCode.MARKUP, pointer, "the mail has HTML of its own", "Leave `html` out.")
@@ -102,7 +80,7 @@ def lint_text(text: str, field: str, pointer: str, brief: PlanBrief) -> Iterator
     yield from _unproved(text, pointer, brief)
 
 
-def _length(text: str, field: str, pointer: str) -> Iterator[LintFinding]:
+def _length(text: str, field: str, pointer: str) -> Iterator[Finding]:
     if field == "subject" and (len(text) > MAX_SUBJECT_CHARS or "\n" in text):
         message = f"a subject is one line of at most {MAX_SUBJECT_CHARS} characters, not {len(text)}"
         yield _refusal(LintCode.SUBJECT_LENGTH, pointer, message, "Shorten it.")
@@ -196,7 +174,7 @@ def _wrong_name(body: str, brief: PlanBrief) -> str:
     return next((w for w in _LETTERS.findall(rest) if w[0].isupper() and w.casefold() not in known), "")
 
 
-def _spam(text: str, pointer: str, brief: PlanBrief) -> Iterator[LintFinding]:
+def _spam(text: str, pointer: str, brief: PlanBrief) -> Iterator[Finding]:
     """Phrases that filters and people know. The sender's own words, and a site's when quoted, are left alone."""
     excused = _known_words(brief)
     for phrase in sorted({match[0].casefold() for match in _SPAM.finditer(text)}):
@@ -219,7 +197,7 @@ _HARD_NUMBER = re.compile(
 )
 
 
-def _unproved(text: str, pointer: str, brief: PlanBrief) -> Iterator[LintFinding]:
+def _unproved(text: str, pointer: str, brief: PlanBrief) -> Iterator[Finding]:
     """Quotations that no claim holds, and figures that neither a claim nor the sender's own words hold."""
     known = _known_words(brief)
     for quoted in _QUOTED.findall(text):
@@ -239,7 +217,7 @@ def _unproved(text: str, pointer: str, brief: PlanBrief) -> Iterator[LintFinding
 # --- manners -----------------------------------------------------------------------------------------------------
 
 
-def lint_pace(plan: CompiledPlan, brief: PlanBrief) -> tuple[LintFinding, ...]:
+def lint_pace(plan: CompiledPlan, brief: PlanBrief) -> tuple[Finding, ...]:
     """Whether a plan writes more often, or sooner after the last mail, than the brief allows; or can go round."""
     ways = {node.id: [t.to for t in node.transitions if t.to in plan.nodes] for node in plan.nodes.values()}
     try:
@@ -249,7 +227,7 @@ def lint_pace(plan: CompiledPlan, brief: PlanBrief) -> tuple[LintFinding, ...]:
     most: dict[str, int] = {}
     for node_id in order:
         most[node_id] = _sends(plan.nodes[node_id]) + max((most[to] for to in ways[node_id]), default=0)
-    findings: list[LintFinding] = []
+    findings: list[Finding] = []
     if most[plan.start] > brief.cadence.max_emails:
         message = f"a contact can get {most[plan.start]} mails, the brief allows {brief.cadence.max_emails}"
         findings.append(_refusal(LintCode.TOO_MANY_MAILS, "/nodes", message, "Drop steps."))
@@ -287,5 +265,5 @@ def _sends(node: Node) -> bool:
     return node.action is NodeAction.SEND
 
 
-def _refusal(code: LintCode, pointer: str, message: str, fix: str) -> LintFinding:
-    return LintFinding(code, Severity.ERROR, pointer, message, fix)
+def _refusal(code: LintCode, pointer: str, message: str, fix: str) -> Finding:
+    return Finding(code, Severity.ERROR, pointer, message, fix)
