@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -89,6 +89,11 @@ def quota_day(instant: datetime) -> str:
     return instant.astimezone(UTC).date().isoformat()
 
 
+def next_quota_day(instant: datetime) -> datetime:
+    """The first instant of the next UTC day, when the daily caps begin anew."""
+    return datetime.combine(instant.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+
+
 # Shared, because claims do not disturb one another; a pause or a cancellation waits for them, and they for it.
 _ENTER = text(f"""
     WITH wanted AS MATERIALIZED (
@@ -123,6 +128,61 @@ _SKIPPED = literals(*(verdict for verdict, disposition in DISPOSITIONS.items() i
 
 _ENDED = literals(CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED)
 
+# A suppression x that forbids the message m: by its very address or number, or by a domain that it is part of.
+BY_ADDRESS = f"""
+    x.workspace_id = m.workspace_id AND x.address = lower(a.address) AND x.channel =
+        CASE m.channel WHEN '{Channel.EMAIL}' THEN '{SuppressionChannel.EMAIL}' ELSE '{SuppressionChannel.PHONE}' END
+"""
+BY_DOMAIN = f"""
+    x.workspace_id = m.workspace_id AND x.channel = '{SuppressionChannel.DOMAIN}' AND x.address = ANY(d.domains)
+"""
+
+# In the order of judging: the first one that holds is the verdict, and none of them means that the message may go.
+_CONDITIONS: Mapping[Verdict, str] = {
+    Verdict.CAMPAIGN_ENDED: f"c.status IN ({_ENDED})",
+    Verdict.ENROLMENT_ENDED: f"e.status <> '{EnrolmentStatus.ACTIVE}'",
+    Verdict.CAMPAIGN_NOT_RUNNING: f"c.status <> '{CampaignStatus.RUNNING}'",
+    Verdict.NO_ADDRESS: "a.address = ''",
+    Verdict.NO_SENDER: "s.id IS NULL",
+    Verdict.SUPPRESSED: f"""
+        EXISTS (SELECT FROM suppressions x WHERE {BY_ADDRESS})
+        OR EXISTS (SELECT FROM suppressions x WHERE {BY_DOMAIN})
+    """,
+    Verdict.SENDER_PAUSED: "s.paused_at IS NOT NULL",
+    Verdict.NOT_DUE: "m.due_at > :now",
+    Verdict.HELD: "EXISTS (SELECT FROM holds h WHERE h.contact_id = m.contact_id AND h.until > :now)",
+    Verdict.WINDOW_CLOSED: "m.closes_at <= :now",
+}
+
+_FIRST = " ".join(f"WHEN {condition} THEN '{verdict}'" for verdict, condition in _CONDITIONS.items())
+EACH = ", ".join(f"CASE WHEN {condition} THEN '{verdict}' END" for verdict, condition in _CONDITIONS.items())
+
+# What the conditions speak of, for the messages of ``candidate``.
+JUDGED = f"""
+    FROM candidate m
+    JOIN campaigns c ON c.id = m.campaign_id
+    JOIN contact_campaigns e ON e.id = m.enrolment_id
+    JOIN contacts k ON k.id = m.contact_id
+    LEFT JOIN sender_identities s ON s.id = coalesce(m.sender_id, c.sender_id)
+    CROSS JOIN LATERAL (
+        SELECT btrim(coalesce(CASE m.channel WHEN '{Channel.EMAIL}' THEN k.email ELSE k.phone END, ''))
+    ) AS a(address)
+    CROSS JOIN LATERAL (  -- the domain of the address and all that it is part of; none for a number
+        SELECT ARRAY(SELECT array_to_string(l.labels[i:], '.') FROM generate_subscripts(l.labels, 1) AS i)
+        FROM string_to_array(split_part(lower(a.address), '@', 2), '.') AS l(labels)
+    ) AS d(domains)
+"""
+
+# The daily caps that the messages of ``judged`` count for; null is no cap.
+CAPS = """
+    SELECT 'workspace' AS scope, workspace_id AS id, daily_cap FROM automation_settings
+    WHERE workspace_id IN (SELECT workspace_id FROM judged)
+    UNION ALL
+    SELECT 'campaign', id, daily_cap FROM campaigns WHERE id IN (SELECT campaign_id FROM judged)
+    UNION ALL
+    SELECT 'sender', id, daily_cap FROM sender_identities WHERE id IN (SELECT sender_id FROM judged)
+"""
+
 # The caps are walked message by message, the one that is due first first: each takes one from what its workspace,
 # campaign and sender have left, if all three have something. Counting per cap at once would charge one cap for
 # messages that another cap stops.
@@ -133,48 +193,10 @@ _CLAIM = text(f"""
     ), judged AS MATERIALIZED (
         SELECT m.id, m.enrolment_id, m.campaign_id, m.node, m.visit, m.due_at, m.workspace_id, s.id AS sender_id,
                a.address,
-               CASE
-                   WHEN c.status IN ({_ENDED}) THEN '{Verdict.CAMPAIGN_ENDED}'
-                   WHEN e.status <> '{EnrolmentStatus.ACTIVE}' THEN '{Verdict.ENROLMENT_ENDED}'
-                   WHEN c.status <> '{CampaignStatus.RUNNING}' THEN '{Verdict.CAMPAIGN_NOT_RUNNING}'
-                   WHEN a.address = '' THEN '{Verdict.NO_ADDRESS}'
-                   WHEN s.id IS NULL THEN '{Verdict.NO_SENDER}'
-                   WHEN EXISTS (
-                       SELECT FROM suppressions x
-                       WHERE x.workspace_id = m.workspace_id AND x.address = lower(a.address) AND x.channel =
-                           CASE m.channel WHEN '{Channel.EMAIL}' THEN '{SuppressionChannel.EMAIL}'
-                                          ELSE '{SuppressionChannel.PHONE}' END
-                   ) OR EXISTS (
-                       SELECT FROM suppressions x
-                       WHERE x.workspace_id = m.workspace_id AND x.channel = '{SuppressionChannel.DOMAIN}'
-                         AND x.address = ANY(d.domains)
-                   ) THEN '{Verdict.SUPPRESSED}'
-                   WHEN s.paused_at IS NOT NULL THEN '{Verdict.SENDER_PAUSED}'
-                   WHEN m.due_at > :now THEN '{Verdict.NOT_DUE}'
-                   WHEN EXISTS (SELECT FROM holds h WHERE h.contact_id = m.contact_id AND h.until > :now)
-                       THEN '{Verdict.HELD}'
-                   WHEN m.closes_at <= :now THEN '{Verdict.WINDOW_CLOSED}'
-                   ELSE '{Verdict.OK}'
-               END AS verdict
-        FROM candidate m
-        JOIN campaigns c ON c.id = m.campaign_id
-        JOIN contact_campaigns e ON e.id = m.enrolment_id
-        JOIN contacts k ON k.id = m.contact_id
-        LEFT JOIN sender_identities s ON s.id = coalesce(m.sender_id, c.sender_id)
-        CROSS JOIN LATERAL (
-            SELECT btrim(coalesce(CASE m.channel WHEN '{Channel.EMAIL}' THEN k.email ELSE k.phone END, ''))
-        ) AS a(address)
-        CROSS JOIN LATERAL (  -- the domain of the address and all that it is part of; none for a number
-            SELECT ARRAY(SELECT array_to_string(l.labels[i:], '.') FROM generate_subscripts(l.labels, 1) AS i)
-            FROM string_to_array(split_part(lower(a.address), '@', 2), '.') AS l(labels)
-        ) AS d(domains)
+               CASE {_FIRST} ELSE '{Verdict.OK}' END AS verdict
+        {JUDGED}
     ), cap AS (
-        SELECT 'workspace' AS scope, workspace_id AS id, daily_cap FROM automation_settings
-        WHERE workspace_id IN (SELECT workspace_id FROM judged)
-        UNION ALL
-        SELECT 'campaign', id, daily_cap FROM campaigns WHERE id IN (SELECT campaign_id FROM judged)
-        UNION ALL
-        SELECT 'sender', id, daily_cap FROM sender_identities WHERE id IN (SELECT sender_id FROM judged)
+        {CAPS}
     ), room AS (
         SELECT coalesce(jsonb_object_agg(cap.id, cap.daily_cap - q.used), '{{}}') AS remaining
         FROM cap JOIN send_quota q ON q.scope = cap.scope AND q.scope_id = cap.id AND q.day = CAST(:day AS date)
