@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
 
 from cadenza.core.db import Database
@@ -15,6 +17,20 @@ from local.postgres import EmbeddedPostgres
 
 TEMPLATE = "cadenza_template"
 _numbers = count(1)
+
+# Without a deadline: how long an example takes is the machine's affair. What CI runs is the same every time.
+_ANY_PACE = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("quick", _ANY_PACE, max_examples=60, derandomize="CI" in os.environ)
+settings.register_profile("long", _ANY_PACE, max_examples=2000, derandomize=True)
+settings.load_profile("long" if os.environ.get("CADENZA_LONG") else "quick")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every property is `long`: `make test` runs it with few examples, `make test-long` with all of them."""
+    for item in items:
+        if isinstance(item, pytest.Function) and getattr(item.obj, "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from tests.handlers.conftest import Queues
 from tests.store.builders import NOW, Scene, add_contact, add_lead, add_scene, add_workspace
 
 NOBODY = "00000000-0000-7000-8000-000000000001"
-OPEN = {("GET", "/healthz"), ("GET", "/v1/openapi.json")}
+OPEN = {("GET", "/healthz"), ("GET", "/v1/openapi.json"), ("GET", "/v1/plans/schema")}
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
@@ -34,9 +33,6 @@ from cadenza.engine.model import (
 )
 from cadenza.planning.compiled import CompiledPlan
 from cadenza.planning.compiler import compiled
-
-EXAMPLES = int(os.environ.get("CADENZA_EXAMPLES", "60"))
-"""How many examples a property runs; `make test-long` and CI ask for more."""
 
 MONDAY = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -90,6 +86,7 @@ class Play:
         self.withdrawn: list[WithdrawMessage] = []
         self.suppressed: list[str] = []
         self.sent: list[tuple[str, datetime]] = []
+        self.signals: list[Signal] = []
         self.moves: list[Move] = []
         self._messages: dict[str, int] = {}
         self._events = 0
@@ -137,7 +134,9 @@ class Play:
         self._events += 1
         about = node or (self.state.message.node if self.state.message else self.state.node)
         visit = self._messages.get(about, self.state.visit)
-        return self.tell(Signal(EventId(self._events), kind, about, visit, at or self.now, grade, hard))
+        signal = Signal(EventId(self._events), kind, about, visit, at or self.now, grade, hard)
+        self.signals.append(signal)
+        return self.tell(signal)
 
     def run(self, until: datetime | timedelta) -> None:
         """Let time pass; actions run the moment they are due, in order."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from cadenza.core.errors import InvalidInput
-from cadenza.planning.compiled import END, CompiledPlan
+from cadenza.planning.compiled import END
 from cadenza.planning.compiler import compile_plan, compiled
+from cadenza.planning.durations import Duration
 from cadenza.planning.findings import Finding, FindingCode, Severity
-from cadenza.planning.model import NodeAction, content_hash, parse_plan
-from tests.unit.playing import EXAMPLES, on, send, stop, wait
-from tests.unit.test_decide_properties import plans
+from cadenza.planning.graph import Bounds, bounds
+from cadenza.planning.model import content_hash, parse_plan
+from tests.unit.playing import on, send, stop, wait
 
 PLANS = Path(__file__).parent / "plans"
 ERROR, WARNING, NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
@@ -248,42 +248,56 @@ def test_findings_are_printable() -> None:
     assert json.loads(json.dumps(finding.to_json()))["code"] == "missing_stop"
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(plan=plans())
-def test_every_send_of_a_plan_that_compiles_can_be_reached(plan: CompiledPlan) -> None:
-    """People would wait for a message that can never be sent."""
-    seen: set[str] = set()
-    waiting = [plan.start]
-    while waiting:
-        node_id = waiting.pop()
-        if node_id not in seen:
-            seen.add(node_id)
-            waiting += [way.to for way in plan.nodes[node_id].transitions if way.to != END]
-    assert {node.id for node in plan.nodes.values() if node.action is NodeAction.SEND} <= seen
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(
-    st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.text(max_size=5)
-        | st.sampled_from(["P1D", "a", "send", "opened"]),
-        lambda inner: (
-            st.lists(inner, max_size=3)
-            | st.dictionaries(
-                st.sampled_from(
-                    ["version", "timezone", "startNodeId", "nodes", "id", "action", "transitions", "on", "to"]
-                ),
-                inner,
-                max_size=5,
-            )
+@pytest.mark.parametrize(
+    ("nodes", "unreachable"),
+    [
+        # Past a suppression nothing is sent: the bounce ends the enrolment.
+        ([send("a", on("complained", "b")), send("b")], ["/nodes/1"]),
+        ([send("a", on("complained", "b")), send("b", channel="sms")], []),
+        # Nothing has been sent that could be opened.
+        ([wait("a", on("opened", "b"), on("no_reply", "stop")), send("b")], ["/nodes/1"]),
+        # Who came by opening has opened.
+        ([send("a", on("opened", "w")), wait("w", on("no_open", "b", after="P1D")), send("b")], ["/nodes/2"]),
+        ([send("a", on("opened", "w")), wait("w", on("no_click", "b", after="P1D")), send("b")], []),
+        # The other timeout is always there first; with a way to stop it, it is not.
+        (
+            [send("a", on("no_reply", "stop", after="P1D"), on("delivered", "b", after="P2D")), send("b")],
+            ["/nodes/1"],
         ),
-        max_leaves=12,
-    )
+        ([send("a", on("no_open", "stop", after="P1D"), on("delivered", "b", after="P2D")), send("b")], []),
+        # What fails is blocked too, and that way comes first.
+        ([send("a", on("blocked", "stop"), on("failed", "b")), send("b")], ["/nodes/1"]),
+    ],
 )
-def test_no_json_makes_the_compiler_raise(source: object) -> None:
-    """An upload of anything at all would be answered with an internal error."""
-    result = compile_plan(source)
-    assert result.plan is not None or result.errors
+def test_a_send_that_only_seems_reachable_is_refused(nodes: list[dict[str, object]], unreachable: list[str]) -> None:
+    """An author would write a message that nobody can ever get, and wonder why."""
+    assert found(plan(*nodes), FindingCode.UNREACHABLE_NODE) == [(ERROR, pointer) for pointer in unreachable]
+    old = plan(*nodes, version="1.0")
+    assert found(old, FindingCode.UNREACHABLE_NODE) == [(WARNING, pointer) for pointer in unreachable]
+    assert compiled(plan(*nodes)).nodes.keys() >= {"a", "b"}, "a stored plan is not searched again"
+
+
+def test_silence_within_a_time_is_silence_after_it() -> None:
+    """A plan that says no_open within a day would wait for the default three."""
+    [timer] = compiled(plan(send("a", on("no_open", "stop", within="P1D")))).nodes["a"].timers
+    assert (timer.within, timer.after) == (None, Duration(days=1))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "visits", "sends", "days"),
+    [
+        ([send("a", schedule={"delay": "P2D"})], 1, 1, 2),
+        ([send("a", on("opened", "b", within="P3D"), on("no_open", "b", after="P3D")), send("b")], 2, 2, 3),
+        # An open takes its way out or lets the timer fire: nobody stays longer than the timer.
+        ([send("a", on("opened", "b"), on("no_open", "b", after="P1D")), send("b")], 2, 2, 1),
+        # Here an open stops the timer and leads nowhere: a delivery is waited for until the horizon.
+        ([send("a", on("delivered", "b"), on("no_open", "b", after="P1D")), send("b")], 2, 2, 30),
+        ([send("a", on("delivered", "stop", after="P9D"))], 1, 1, 39),
+        ([send("a", on("opened", "w")), wait("w", on("no_click", "stop", after="P5D"))], 2, 1, 35),
+        ([send("a", on("no_open", "a", after="P1D"))], 100, 100, 100),
+        ([wait("w", on("no_open", "w", after="P1D"))], 100, 0, 100),
+    ],
+)
+def test_a_plan_has_its_bounds(nodes: list[dict[str, object]], visits: int, sends: int, days: int) -> None:
+    """Its author would be told less, or far more, than can happen to one contact."""
+    assert bounds(compiled(plan(*nodes)).nodes) == Bounds(visits, sends, timedelta(days=days))

@@ -1,4 +1,4 @@
-"""Section 4 of the design, sentence by sentence: nodes, timers, and how enrolments end."""
+"""The state machine by example: nodes, timers, and how enrolments end. Sentence by sentence: `test_section4`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Section 4 of the design, sentence by sentence: what events do, and what they cannot do."""
+"""The state machine by example: what events do, and what they cannot do. Sentence by sentence: `test_section4`."""
 
 from __future__ import annotations
 
@@ -172,6 +172,18 @@ def test_at_the_same_instant_the_plans_order_decides() -> None:
     assert ways == {"opened": "b", "no_open": "c"}
 
 
+def test_a_timer_never_fires_before_its_time() -> None:
+    """A provider whose clock is ahead, or a queue that is early, would send the reminder too soon."""
+    play = playing(send("a", on("no_open", "b", after="P1D")), send("b"))
+    play.signal(SignalKind.DELIVERED, at=MONDAY + 2 * DAY)
+    assert play.way == ["a"]
+    early = Due(ActionKind.TIMEOUT, "a", 1, "no_open", play.now)
+    play.live.clear()
+    assert play.tell(early).verdict is Verdict.ACTED
+    assert play.way == ["a"]
+    assert play.due("no_open") == MONDAY + DAY
+
+
 def test_a_repeated_timeout_is_harmless() -> None:
     """A queue message delivered twice would move a person two steps (I6)."""
     play = Play(FOLLOW_UP)
@@ -205,6 +217,32 @@ def test_what_was_recorded_before_a_wait_counts_on_entry_but_for_what_led_there(
     )
     twice.signal(SignalKind.OPENED)
     assert twice.way == ["a", "b"]
+
+
+def test_an_event_told_twice_moves_once() -> None:
+    """One open, reported twice, would take a person two steps (I6)."""
+    play = playing(
+        send("a", on("opened", "b")), wait("b", on("opened", "c"), on("no_click", "c")), wait("c", on("no_open", "c"))
+    )
+    play.signal(SignalKind.OPENED)
+    assert play.tell(play.signals[-1]).verdict is Verdict.RECORDED
+    assert play.way == ["a", "b"]
+    play.signal(SignalKind.OPENED)
+    assert play.way == ["a", "b", "c"]
+
+
+def test_a_complaint_that_was_routed_passes_no_suppression_later() -> None:
+    """A complaint that a wait node has taken would open the way to a mail in the next wait node, on entry."""
+    for channel, way in (("email", ["a", "b", "c"]), ("sms", ["a", "b", "c", "d"])):
+        play = playing(
+            send("a", on("complained", "b")),
+            wait("b", on("delivered", "c"), on("no_click", "stop", after="P9D")),
+            wait("c", on("complained", "d"), on("no_click", "stop", after="P9D")),
+            send("d", channel=channel),
+        )
+        play.signal(SignalKind.COMPLAINED)
+        play.signal(SignalKind.DELIVERED)
+        assert play.way == way
 
 
 def test_a_recorded_event_stops_the_timeout_of_a_later_wait() -> None:

@@ -125,3 +125,7 @@ def test_a_plans_working_time_narrows_the_rules() -> None:
     assert slot is not None
     assert slot.at == MONDAY + timedelta(days=1, hours=2)
     assert slot.closes_at == MONDAY + timedelta(days=1, hours=3)
+    alone = plan_of(send("a"), workingDays=[3])
+    wednesday = planned_slot(alone, alone.nodes["a"], SendingRules(), MONDAY)
+    assert wednesday is not None
+    assert wednesday.at == MONDAY.replace(hour=0) + timedelta(days=2)

@@ -1,144 +1,17 @@
-"""Sending windows against a walk through every minute, where clocks change and where they do not."""
+"""Sending windows: edges where clocks change, days that are none, what never opens, holidays."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from cadenza.engine.windows import (
-    LOOK_AHEAD,
-    Daily,
-    Hold,
-    WorkingDays,
-    first_close,
-    first_open,
-    knows_holidays,
-    public_holidays,
-)
+from cadenza.engine.windows import LOOK_AHEAD, Daily, Hold, WorkingDays, first_open, knows_holidays, public_holidays
 from cadenza.planning.compiled import DailyWindow
 from cadenza.planning.zones import find_zone, first_instant
-from tests.unit.playing import EXAMPLES
 
 MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
-WALK = timedelta(days=9)
-ZONES = (
-    "Europe/Lisbon",
-    "America/New_York",
-    "Australia/Lord_Howe",  # half an hour of summer time
-    "Asia/Kathmandu",  # +05:45
-    "America/Sao_Paulo",  # no summer time any more
-    "America/St_Johns",
-    "America/Havana",  # clocks change at midnight
-    "America/Santiago",
-    "Asia/Beirut",
-    "Africa/Cairo",
-    "Africa/Casablanca",  # changes around Ramadan
-    "Pacific/Kiritimati",
-)
-
-
-@cache
-def changes(zone: str) -> tuple[datetime, ...]:
-    """The hours in which the zone's clock changes, 2025 to 2028; one ordinary instant if it never does."""
-    place = ZoneInfo(zone)
-    hours = (datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(4 * 365 * 24))
-    found: list[datetime] = []
-    last = None
-    for hour in hours:
-        offset = hour.astimezone(place).utcoffset()
-        if last is not None and offset != last:
-            found.append(hour)
-        last = offset
-    return tuple(found) or (datetime(2026, 6, 1, tzinfo=UTC),)
-
-
-def minutes(start: datetime, zone: str) -> Iterator[tuple[datetime, datetime]]:
-    """Every minute from ``start``, with the latest wall time that the zone's clock has shown by then.
-
-    That is what an edge looks at: a window that opens at 01:30 opens when the clock first shows 01:30 or later.
-    """
-    place = ZoneInfo(zone)
-    instant, shown = start - DAY, datetime.min  # noqa: DTZ901 - wall times are naive
-    while instant < start + WALK:
-        shown = max(shown, instant.astimezone(place).replace(tzinfo=None))
-        if instant >= start:
-            yield instant, shown
-        instant += MINUTE
-
-
-def walk(start: datetime, zone: str, allowed: Callable[[datetime], bool]) -> tuple[datetime | None, datetime | None]:
-    """The first allowed minute from ``start`` on, and the first one after it that is not."""
-    opened = None
-    for instant, shown in minutes(start, zone):
-        if opened is None:
-            opened = instant if allowed(shown) else None
-        elif not allowed(shown):
-            return opened, instant
-    return opened, None
-
-
-times = st.builds(time, st.integers(0, 23), st.sampled_from([0, 15, 30, 45]))
-daily_windows = st.builds(DailyWindow, times, times).filter(lambda window: window.start != window.end)
-
-
-@st.composite
-def around_changes(draw: st.DrawFn) -> tuple[str, datetime]:
-    """A zone, and a minute within three days of a change of its clocks."""
-    zone = draw(st.sampled_from(ZONES))
-    change = draw(st.sampled_from(changes(zone)))
-    return zone, change + timedelta(minutes=draw(st.integers(-3 * 24 * 60, 24 * 60)))
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(
-    where=around_changes(),
-    windows=st.lists(daily_windows, max_size=3),
-    days=st.frozensets(st.integers(1, 7), min_size=1),
-    off=st.integers(-2, 5),
-    held_minutes=st.none() | st.integers(0, 2 * 24 * 60),
-)
-def test_a_slot_is_the_first_minute_that_every_window_allows(
-    where: tuple[str, datetime],
-    windows: list[DailyWindow],
-    days: frozenset[int],
-    off: int,
-    held_minutes: int | None,
-) -> None:
-    """A message would leave in somebody's night or holiday, or later than it could have."""
-    zone, earliest = where
-    place = ZoneInfo(zone)
-    holiday = earliest.astimezone(place).date() + timedelta(days=off)
-    held_until = earliest + timedelta(minutes=held_minutes or 0)
-
-    def allowed(shown: datetime) -> bool:
-        works = shown.isoweekday() in days and shown.date() != holiday
-        return works and all(shown.time() in window for window in windows)
-
-    rules = [
-        Hold(held_until),
-        WorkingDays(days, "", frozenset({holiday}), place),
-        *(Daily(str(window), window, place) for window in windows),
-    ]
-    expected, closes = walk(held_until, zone, allowed)
-    found = first_open(rules, earliest)
-    if expected is None:
-        assert found is None or found[0] >= held_until + WALK
-        return
-    assert found is not None
-    assert found[0] == expected
-    closing = first_close(rules, expected)
-    if closes is None:
-        assert closing is None or closing >= held_until + WALK
-    else:
-        assert closing == closes
-    assert [step[0] for step in found[1]] == sorted({step[0] for step in found[1]})
 
 
 @pytest.mark.parametrize(

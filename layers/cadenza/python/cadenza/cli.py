@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
-from cadenza.core.errors import CadenzaError, InvalidInput
+from cadenza.core.errors import CadenzaError, FieldProblem, InvalidInput
+
+if TYPE_CHECKING:
+    from cadenza.engine.model import SendingRules
+    from cadenza.planning.compiled import CompiledPlan
+    from cadenza.planning.findings import Finding
+    from cadenza.simulate.tape import Event
 
 OK, BROKEN, UNUSABLE = 0, 1, 2
 
@@ -17,10 +27,16 @@ OK, BROKEN, UNUSABLE = 0, 1, 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit status: 0 fine, 1 something is broken, 2 unusable input."""
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that knows no dashes and arrows still gets the rest
+            stream.reconfigure(errors="backslashreplace")
+    gc.disable()  # A seventh of the time: what a command imports is no garbage, and it is over before there is much.
     try:
         match options.command:
             case "check":
                 return _check(options.plan, as_json=options.json)
+            case "simulate":
+                return _simulate(options)
             case "migrate":
                 return _migrate(options.database_url)
             case "invariants":
@@ -35,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CadenzaError, OSError) as error:
         print(f"cadenza: {error}", file=sys.stderr)
         return UNUSABLE
+    finally:
+        gc.enable()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,6 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="compile a campaign plan and print what is wrong with it")
     check.add_argument("plan", metavar="PLAN.json", help='the plan; "-" reads standard input')
     check.add_argument("--json", action="store_true", help="print the findings as JSON")
+
+    simulate = commands.add_parser("simulate", help="show what a campaign plan will do, when and why")
+    simulate.add_argument("plan", metavar="PLAN.json", help='the plan; "-" reads standard input')
+    simulate.add_argument("--start", metavar="INSTANT", help="when the contact is enrolled (RFC 3339); default: now")
+    simulate.add_argument("--events", metavar="TAPE.json", help='what the contact does (docs/plans.md); "-": as above')
+    simulate.add_argument("--zone", default="", help="the recipient's time zone; default: the plan's")
+    simulate.add_argument("--holidays", default="", metavar="COUNTRY", help="keep the public holidays of (such as PT)")
+    simulate.add_argument("--all", action="store_true", help="explore every branch")
+    simulate.add_argument("--json", action="store_true", help="print JSON")
+    simulate.add_argument("--dot", action="store_true", help="draw the plan (with --all: every branch) for Graphviz")
 
     for name, help_text in (
         ("migrate", "bring a database's schema to the newest version"),
@@ -61,18 +89,124 @@ def _parser() -> argparse.ArgumentParser:
 def _check(path: str, *, as_json: bool) -> int:
     from cadenza.planning.compiler import compile_plan  # noqa: PLC0415
 
-    try:
-        source: object = json.loads(sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InvalidInput(f"{path} is not JSON: {error}") from error
-    checked = compile_plan(source)
+    checked = compile_plan(_read_json(path))
     if as_json:
-        print(json.dumps([finding.to_json() for finding in checked.findings], indent=2, ensure_ascii=False))
+        print(_json([finding.to_json() for finding in checked.findings]))
     else:
-        for finding in checked.findings:
-            where = finding.pointer or "/"
-            print(f"{finding.severity} {where} {finding.code}: {finding.message} {finding.fix}".rstrip())
+        _print(_lines(checked.findings))
     return OK if checked.plan is not None else UNUSABLE
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from cadenza.core.clock import utc_now  # noqa: PLC0415
+    from cadenza.planning.compiler import compile_plan  # noqa: PLC0415
+    from cadenza.simulate.model import recipient_rules  # noqa: PLC0415
+
+    _refuse_together(options)
+    checked = compile_plan(_read_json(options.plan))
+    if checked.plan is None:
+        _print(_lines(checked.findings), sys.stderr)
+        return UNUSABLE
+    start = utc_now().replace(microsecond=0) if options.start is None else _instant(options.start)
+    rules = recipient_rules(options.zone, options.holidays.upper())
+    if options.all:
+        lines = _explored(options, checked.plan, checked.findings, rules, start)
+    elif options.dot:
+        from cadenza.simulate import dot  # noqa: PLC0415
+
+        lines = dot.of_plan(checked.plan)
+    else:
+        lines = _played(options, checked.plan, checked.findings, rules, start)
+    if not options.json:
+        _print(_lines(checked.findings), sys.stderr if options.dot else None)
+    _print(lines)
+    return OK
+
+
+def _played(
+    options: argparse.Namespace, plan: CompiledPlan, findings: Iterable[Finding], rules: SendingRules, start: datetime
+) -> list[str]:
+    from cadenza.engine.schedule import sending_zone  # noqa: PLC0415
+    from cadenza.simulate import text  # noqa: PLC0415
+    from cadenza.simulate.run import simulate  # noqa: PLC0415
+
+    tape = _tape(options.events, plan, start) if options.events else ()
+    simulation = simulate(plan, tape, rules, start)
+    return (
+        [_json(simulation.to_json(findings))]
+        if options.json
+        else text.of_simulation(simulation, sending_zone(plan, rules))
+    )
+
+
+def _explored(
+    options: argparse.Namespace, plan: CompiledPlan, findings: Iterable[Finding], rules: SendingRules, start: datetime
+) -> list[str]:
+    from cadenza.engine.schedule import sending_zone  # noqa: PLC0415
+    from cadenza.simulate import dot, text  # noqa: PLC0415
+    from cadenza.simulate.explore import explore  # noqa: PLC0415
+
+    exploration = explore(plan, rules, start)
+    if options.json:
+        return [_json(exploration.to_json(findings))]
+    zone = sending_zone(plan, rules)
+    return dot.of_exploration(exploration, plan, zone) if options.dot else text.of_exploration(exploration, zone)
+
+
+def _refuse_together(options: argparse.Namespace) -> None:
+    if options.json and options.dot:
+        raise InvalidInput("--json and --dot are two ways of printing: choose one")
+    if options.events and (options.all or options.dot):
+        raise InvalidInput("--events is one way through the plan, --all and --dot show all of them: choose one")
+    if options.events == "-" == options.plan:
+        raise InvalidInput("standard input is either the plan or the tape")
+
+
+def _instant(text: str) -> datetime:
+    from cadenza.simulate.model import instant_of_text  # noqa: PLC0415
+
+    try:
+        return instant_of_text(text)
+    except ValueError as error:
+        raise InvalidInput(f"--start: {error}") from error
+
+
+def _tape(path: str, plan: CompiledPlan, start: datetime) -> tuple[Event, ...]:
+    from cadenza.simulate.tape import read_tape  # noqa: PLC0415
+
+    source = _read_json(path)
+    try:
+        return read_tape(source, plan, start)
+    except InvalidInput as error:
+        problems = (FieldProblem(f"{path}#{problem.pointer}", problem.detail) for problem in error.problems)
+        raise InvalidInput(error.detail, tuple(problems)) from error
+
+
+def _read_json(path: str) -> object:
+    from cadenza.simulate.reading import check_json  # noqa: PLC0415
+
+    try:
+        source: object = json.loads(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
+        check_json(source)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{path} is not JSON: {error}") from error
+    return source
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+def _lines(findings: Iterable[Finding]) -> list[str]:
+    return [
+        f"{found.severity} {found.pointer or '/'} {found.code}: {found.message}. {found.fix}".rstrip()
+        for found in findings
+    ]
+
+
+def _print(lines: Iterable[str], file: TextIO | None = None) -> None:
+    for line in lines:
+        print(line, file=file)
 
 
 def _migrate(database_url: str) -> int:

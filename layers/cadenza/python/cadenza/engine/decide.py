@@ -18,7 +18,7 @@ from typing import assert_never
 from cadenza.core.ids import EventId
 from cadenza.core.messages import SignalKind
 from cadenza.core.states import ActionKind, EnrolmentStatus
-from cadenza.engine.matching import by_person, listens_for
+from cadenza.engine.matching import by_person, listens_for, stop_reason, suppresses
 from cadenza.engine.model import (
     Decision,
     Due,
@@ -41,7 +41,7 @@ from cadenza.engine.model import (
 )
 from cadenza.engine.schedule import next_slot
 from cadenza.engine.walk import Cause, Walk
-from cadenza.planning.compiled import CompiledPlan, Transition
+from cadenza.planning.compiled import CompiledPlan
 from cadenza.planning.model import NodeAction
 
 
@@ -74,24 +74,10 @@ def replay(moves: Iterable[Move]) -> tuple[str, EnrolmentStatus]:
     return node, status
 
 
-def stop_reason(kind: SignalKind, hard: bool | None) -> str:
-    """Why an event stops an enrolment from any node; "" if it does not."""
-    match kind:
-        case SignalKind.REPLIED | SignalKind.UNSUBSCRIBED | SignalKind.COMPLAINED:
-            return kind.value
-        case SignalKind.BOUNCED:
-            return "hard bounce" if hard else ""
-        case SignalKind.SENT | SignalKind.DELIVERED | SignalKind.OPENED | SignalKind.CLICKED | SignalKind.FAILED:
-            return ""
-        case _:
-            assert_never(kind)
-
-
 def _suppressions(stimulus: Stimulus) -> tuple[Effect, ...]:
     """Consent does not depend on where an enrolment stands: whatever stops one, but for a reply, suppresses."""
-    if isinstance(stimulus, Signal) and stimulus.kind is not SignalKind.REPLIED:
-        reason = stop_reason(stimulus.kind, stimulus.hard)
-        return (Suppress(reason),) if reason else ()
+    if isinstance(stimulus, Signal) and suppresses(stimulus.kind, stimulus.hard):
+        return (Suppress(stop_reason(stimulus.kind, stimulus.hard)),)
     return ()
 
 
@@ -189,6 +175,8 @@ def _signal(walk: Walk, signal: Signal) -> Verdict:
     heard = walk.heard
     latest = walk.message
     if latest is not None and (signal.node, signal.visit) == (latest.node, latest.visit):
+        if any(seen.event_id == signal.event_id for seen in latest.events):
+            return Verdict.RECORDED
         walk.note(event)
         here = heard is latest
     else:
@@ -205,7 +193,7 @@ def _signal(walk: Walk, signal: Signal) -> Verdict:
         if walk.status is not EnrolmentStatus.ACTIVE or not reason or walk.has_spent(event):
             return Verdict.MOVED
         way = walk.way_out(event)
-    if way is not None and not _passes_suppression(walk, way, signal):
+    if way is not None and not walk.passes_suppression(way, event, walk.plan.nodes.get(signal.node)):
         walk.follow(way, event)
     elif reason:
         cause = Cause(signal.kind, f"engine: stop on {reason}", signal.event_id)
@@ -213,12 +201,3 @@ def _signal(walk: Walk, signal: Signal) -> Verdict:
     elif listens_for(walk.node, event):
         return Verdict.LATE
     return Verdict.RECORDED
-
-
-def _passes_suppression(walk: Walk, way: Transition, signal: Signal) -> bool:
-    """Whether the plan routes an event that suppresses an address to a send that would go to that very address."""
-    target = walk.plan.nodes.get(way.to)
-    if target is None or target.action is not NodeAction.SEND or not _suppressions(signal):
-        return False
-    source = walk.plan.nodes.get(signal.node)
-    return source is None or source.channel is target.channel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, assert_never
 
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.engine.model import SeenEvent
@@ -38,6 +38,24 @@ Spent = frozenset[PlanEvent]
 def by_person(kind: SignalKind, grade: Grade) -> bool:
     """Whether a signal counts: opens, clicks and replies only if a person is behind them."""
     return grade is Grade.HUMAN or kind not in _GRADED
+
+
+def stop_reason(kind: SignalKind, hard: bool | None) -> str:
+    """Why an event stops an enrolment from any node; "" if it does not."""
+    match kind:
+        case SignalKind.REPLIED | SignalKind.UNSUBSCRIBED | SignalKind.COMPLAINED:
+            return kind.value
+        case SignalKind.BOUNCED:
+            return "hard bounce" if hard else ""
+        case SignalKind.SENT | SignalKind.DELIVERED | SignalKind.OPENED | SignalKind.CLICKED | SignalKind.FAILED:
+            return ""
+        case _:
+            assert_never(kind)
+
+
+def suppresses(kind: SignalKind, hard: bool | None) -> bool:
+    """Whether the address may never be written to again: whatever stops an enrolment, but for a reply."""
+    return kind is not SignalKind.REPLIED and bool(stop_reason(kind, hard))
 
 
 def names_of(event: SeenEvent) -> tuple[PlanEvent, ...]:

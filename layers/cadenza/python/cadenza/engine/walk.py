@@ -8,7 +8,7 @@ from typing import Final, assert_never
 
 from cadenza.core.ids import EventId
 from cadenza.core.states import ActionKind, EnrolmentStatus
-from cadenza.engine.matching import Spent, by_person, last_chance, names_of, open_timers, way_out
+from cadenza.engine.matching import Spent, by_person, last_chance, names_of, open_timers, suppresses, way_out
 from cadenza.engine.model import (
     CancelActions,
     Decision,
@@ -125,6 +125,16 @@ class Walk:
         spent = self._spent.get(event.event_id, _UNSPENT)
         return way_out(self.plan, self.node, anchor or event.occurred_at, event, spent)
 
+    def passes_suppression(self, way: Transition, event: SeenEvent, source: Node | None) -> bool:
+        """Whether the way leads from an event that suppresses an address to a send to that very address.
+
+        ``source`` is the node whose message the event is about; None: one that the plan no longer has.
+        """
+        target = self.plan.nodes.get(way.to)
+        if target is None or target.action is not NodeAction.SEND or not suppresses(event.kind, event.hard):
+            return False
+        return source is None or source.channel is target.channel
+
     def has_spent(self, event: SeenEvent) -> bool:
         """Whether the event has already moved the enrolment in this decision."""
         return event.event_id in self._spent
@@ -173,8 +183,10 @@ class Walk:
             reason = f"node {self._node_id} has no transitions"
             self.end(EnrolmentStatus.COMPLETED, reason, Cause("waited", "engine: nothing to wait for"))
             return
+        source = self.plan.nodes.get(self.message.node) if self.message is not None else None
         for event in self.events:
-            if by_person(event.kind, event.grade) and (way := self.way_out(event)) is not None:
+            way = self.way_out(event) if by_person(event.kind, event.grade) else None
+            if way is not None and not self.passes_suppression(way, event, source):
                 self.follow(way, event)
                 return
         self.wait(self.now)

@@ -47,9 +47,10 @@ _IMPLICIT_STOP: Final = "stop"
 _SCHEMA: Final = "See the plan's JSON Schema."
 
 
-def compile_plan(source: object, *, variables: frozenset[str] | None = None) -> Compiled:
+def compile_plan(source: object, *, variables: frozenset[str] | None = None, known: bool = False) -> Compiled:
     """Compile a `Plan` or decoded plan JSON. ``variables`` are the template variables known to the renderer; None: all.
 
+    ``known``: it has been compiled before, so that what takes long to find need not be looked for.
     Never raises for anything that an author can write: faults are findings.
     """
     if not isinstance(source, Plan):
@@ -61,7 +62,7 @@ def compile_plan(source: object, *, variables: frozenset[str] | None = None) -> 
                 for problem in problems_of(error)
             )
             return Compiled(None, tuple(faults))
-    return _Compiler(source, variables).compile()
+    return _Compiler(source, variables, known=known).compile()
 
 
 def compiled(source: object) -> CompiledPlan:
@@ -70,7 +71,7 @@ def compiled(source: object) -> CompiledPlan:
     Raises:
         InvalidInput: It has errors; one `FieldProblem` each.
     """
-    result = compile_plan(source)
+    result = compile_plan(source, known=True)
     if result.plan is None:
         problems = tuple(FieldProblem(error.pointer, f"{error.message}. {error.fix}") for error in result.errors)
         raise InvalidInput("the plan has errors", problems)
@@ -78,9 +79,10 @@ def compiled(source: object) -> CompiledPlan:
 
 
 class _Compiler:
-    def __init__(self, plan: Plan, variables: frozenset[str] | None) -> None:
+    def __init__(self, plan: Plan, variables: frozenset[str] | None, *, known: bool) -> None:
         self._plan = plan
         self._variables = variables
+        self._known = known
         self._findings: list[Finding] = []
         self._timers = plan.defaults.timers if plan.defaults else Timers()
         self._ids = {node.id for node in plan.nodes}
@@ -116,7 +118,7 @@ class _Compiler:
                 "Name the id of the first node.",
             )
         else:
-            self._findings += graph.check(nodes, plan.start_node_id, newer=plan.version != "1.0")
+            self._findings += graph.check(nodes, plan.start_node_id, newer=plan.version != "1.0", known=self._known)
         quiet, working = _daily(plan.quiet_hours), _daily(plan.working_hours)
         self._check_windows(nodes.values(), quiet, working)
         findings = tuple(dict.fromkeys(self._findings))  # a bad default is met wherever it is used

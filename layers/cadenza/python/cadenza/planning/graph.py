@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import CycleError, TopologicalSorter
 from typing import Final
@@ -11,9 +12,21 @@ from cadenza.core.states import Channel
 from cadenza.planning.compiled import ANSWERS, END, HORIZON, MAX_VISITS, Node, Transition
 from cadenza.planning.findings import Finding, FindingCode, Severity
 from cadenza.planning.model import NodeAction, PlanEvent, json_pointer
+from cadenza.planning.reach import comes_to
 
 LONGEST: Final = timedelta(days=365)
 MOST_SENDS: Final = 12
+
+_NONE: Final = timedelta(0)
+_PLAIN: Final = frozenset({PlanEvent.DELIVERED, PlanEvent.OPENED, PlanEvent.CLICKED, PlanEvent.REPLIED})
+"""Events that are no other event too, and suppress nothing."""
+_TAKERS: Final = {
+    # A click without a way of its own takes an open's; a reply always leads out, to the end if nowhere else.
+    PlanEvent.NO_OPEN: frozenset({PlanEvent.OPENED}),
+    PlanEvent.NO_CLICK: frozenset({PlanEvent.CLICKED, PlanEvent.OPENED}),
+    PlanEvent.NO_REPLY: frozenset[PlanEvent](),
+}
+"""The events of which a node must have a way out so that whatever stops its timer leads on."""
 
 _ITS_SILENCE: Final = {
     PlanEvent.OPENED: PlanEvent.NO_OPEN,
@@ -41,8 +54,12 @@ def reachable(nodes: Nodes, *starts: str) -> frozenset[str]:
     return frozenset(seen)
 
 
-def check(nodes: Nodes, start: str, *, newer: bool) -> Iterator[Finding]:
-    """Every finding about the plan's shape. ``newer``: stricter than the original system was."""
+def check(nodes: Nodes, start: str, *, newer: bool, known: bool = False) -> Iterator[Finding]:
+    """Every finding about the plan's shape. ``newer``: stricter than the original system was.
+
+    ``known``: it has been checked before. The search for sends that only seem to be reachable, which may take long, is
+    left out.
+    """
     alive = reachable(nodes, start)
     for node in nodes.values():
         if node.id not in alive:
@@ -55,6 +72,8 @@ def check(nodes: Nodes, start: str, *, newer: bool) -> Iterator[Finding]:
                 "Let a transition lead to it, or remove it.",
             )
     live = {node_id: nodes[node_id] for node_id in nodes if node_id in alive}
+    if not known:
+        yield from _only_on_paper(live, start, newer=newer)
     yield from _ends(live)
     yield from _loops(live)
     after_send = reachable(live, *(to for node in live.values() if _sends(node) for to in targets(live, node)))
@@ -69,6 +88,45 @@ def check(nodes: Nodes, start: str, *, newer: bool) -> Iterator[Finding]:
             "no node has a transition on replied: the engine stops the enrolment when its contact replies",
             "Nothing to do, unless a reply should lead somewhere.",
         )
+
+
+def _only_on_paper(live: Nodes, start: str, *, newer: bool) -> Iterator[Finding]:
+    """Sends that ways lead to which nothing can ever take. Most plans need no search: one glance finds every send."""
+    sends = {node.id for node in live.values() if _sends(node)}
+    if sends <= _at_a_glance(live, start) or (found := comes_to(live, start)) is None:
+        return
+    for node in live.values():
+        if node.id in sends - found:
+            yield Finding(
+                FindingCode.UNREACHABLE_NODE,
+                Severity.ERROR if newer else Severity.WARNING,
+                json_pointer("nodes", node.position),
+                f"nothing can ever lead to {node.id!r}: no event and no silence comes that its ways wait for",
+                "Let a transition lead to it that can happen, or remove it.",
+            )
+
+
+def _at_a_glance(live: Nodes, start: str) -> frozenset[str]:
+    """Nodes that are surely reached: from a send on a first event at once, and on its first timer in silence."""
+    seen: set[str] = set()
+    waiting = [start]
+    while waiting:
+        node = live[waiting.pop()]
+        if node.id in seen or not _sends(node):
+            seen.add(node.id)
+            continue
+        seen.add(node.id)
+        timers = sorted(node.timers, key=_due_order)
+        sure = timers[:1]
+        if not timers or timers[0].after:
+            first = {way.on: way for way in reversed(node.signals)}
+            sure += [way for on, way in first.items() if on in _PLAIN and not way.after]
+        waiting += [way.to for way in sure if way.to in live]
+    return frozenset(seen)
+
+
+def _due_order(timer: Transition) -> tuple[timedelta, int]:
+    return timer.after.about if timer.after else _NONE, timer.position
 
 
 def _sends(node: Node) -> bool:
@@ -157,7 +215,7 @@ def _loops(live: Nodes) -> Iterator[Finding]:
             "Write the steps out, so that each leads on.",
         )
         return
-    yield from _measures(live, followers)
+    yield from _measures(live)
 
 
 def _cycle(followers: Mapping[str, list[str]]) -> list[str]:
@@ -171,39 +229,76 @@ def _cycle(followers: Mapping[str, list[str]]) -> list[str]:
     return []
 
 
-def _measures(live: Nodes, followers: Mapping[str, list[str]]) -> Iterator[Finding]:
-    sends: dict[str, int] = {}
-    lasts: dict[str, timedelta] = {}
-    for node_id in TopologicalSorter(followers).static_order():
-        node = live[node_id]
-        sends[node_id] = _sends(node) + max((sends[to] for to in followers[node_id]), default=0)
-        stays = [_stay(node, way) + lasts.get(way.to, timedelta(0)) for way in node.transitions]
-        lasts[node_id] = node.delay.about + max(stays, default=timedelta(0))
-    if (most := max(sends.values())) > MOST_SENDS:
+def _measures(live: Nodes) -> Iterator[Finding]:
+    most = bounds(live)
+    if most.sends > MOST_SENDS:
         yield Finding(
             FindingCode.TOO_MANY_SENDS,
             Severity.WARNING,
             "/nodes",
-            f"one contact can get {most} messages, more than {MOST_SENDS}",
+            f"one contact can get {most.sends} messages, more than {MOST_SENDS}",
             "End the plan earlier.",
         )
-    if (longest := max(lasts.values())) > LONGEST:
+    if most.lasts > LONGEST:
         yield Finding(
             FindingCode.TOO_LONG,
             Severity.WARNING,
             "/nodes",
-            f"the plan can take {longest.days} days, more than {LONGEST.days}",
+            f"the plan can take {most.lasts.days} days, more than {LONGEST.days}",
             "Shorten delays and timeouts.",
         )
 
 
-def _stay(node: Node, way: Transition) -> timedelta:
-    """How long a node can wait before it takes ``way``."""
-    if way.within is not None:
-        return way.within.about
-    if way.on.synthetic and way.after is not None:
-        return way.after.about
-    return min((timer.after.about for timer in node.timers if timer.after is not None), default=HORIZON)
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What no enrolment of a plan exceeds, whatever happens to it: nodes entered, messages sent, time taken.
+
+    ``lasts`` counts days of 24 hours, and does not know what sending windows, holds and queues add.
+    """
+
+    visits: int
+    sends: int
+    lasts: timedelta
+
+
+def bounds(live: Nodes) -> Bounds:
+    """The bounds of a plan of which every node can be reached: its longest way; `MAX_VISITS` where it goes round."""
+    followers = {node.id: targets(live, node) for node in live.values()}
+    stays = {node.id: node.delay.about + _stay(node) for node in live.values()}
+    if _cycle(followers):
+        return Bounds(MAX_VISITS, MAX_VISITS * any(map(_sends, live.values())), MAX_VISITS * max(stays.values()))
+    found: dict[str, Bounds] = {}
+    for node_id in TopologicalSorter(followers).static_order():
+        ahead = [found[to] for to in followers[node_id]]
+        found[node_id] = Bounds(
+            1 + max((to.visits for to in ahead), default=0),
+            _sends(live[node_id]) + max((to.sends for to in ahead), default=0),
+            stays[node_id] + max((to.lasts for to in ahead), default=timedelta(0)),
+        )
+    longest = found.values()
+    return Bounds(max(b.visits for b in longest), max(b.sends for b in longest), max(b.lasts for b in longest))
+
+
+def _stay(node: Node) -> timedelta:
+    """How long an enrolment can stay in a node, from its anchor: an event may be heard of long after it occurred.
+
+    Until its last timer has fired or its last event can no longer match, but no longer than the first timer that
+    nothing can stop without leading out of the node.
+    """
+    chances = [
+        signal.within.about if signal.within is not None else HORIZON + (signal.after.about if signal.after else _NONE)
+        for signal in node.signals
+    ]
+    timers = [timer.after.about for timer in node.timers if timer.after is not None]
+    firm = [timer.after.about for timer in node.timers if timer.after is not None and _is_firm(node, timer)]
+    return min([max(chances + timers, default=_NONE), *firm])
+
+
+def _is_firm(node: Node, timer: Transition) -> bool:
+    """Whether all that stops the timer also takes a way out. A wait node may hear on entry what stops it for good."""
+    takers = {signal.on for signal in node.signals if not signal.after and (signal.within in {None, timer.after})}
+    needed = _TAKERS[timer.on]
+    return node.action is NodeAction.SEND and (not needed or not needed.isdisjoint(takers))
 
 
 # --- what can never happen ---------------------------------------------------------------------------------------
