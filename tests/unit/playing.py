@@ -88,7 +88,7 @@ class Play:
         self.sent: list[tuple[str, datetime]] = []
         self.signals: list[Signal] = []
         self.moves: list[Move] = []
-        self._messages: dict[str, int] = {}
+        self.messages: dict[str, int] = {}
         self._events = 0
         if enrol:
             self.tell(Enrol())
@@ -133,7 +133,7 @@ class Play:
         """Something is reported about the message of ``node`` (the latest one if not given)."""
         self._events += 1
         about = node or (self.state.message.node if self.state.message else self.state.node)
-        visit = self._messages.get(about, self.state.visit)
+        visit = self.messages.get(about, self.state.visit)
         signal = Signal(EventId(self._events), kind, about, visit, at or self.now, grade, hard)
         self.signals.append(signal)
         return self.tell(signal)
@@ -163,7 +163,7 @@ class Play:
                 self.live = {key: kept for key, kept in self.live.items() if kept.visit > effect.visit}
             case QueueMessage():
                 self.queued.append(effect)
-                self._messages[effect.node] = effect.visit
+                self.messages[effect.node] = effect.visit
                 message = LastMessage(MessageId(UUID(int=effect.visit)), effect.node, effect.visit)
                 self.state = replace(self.state, message=message)
             case WithdrawMessage():

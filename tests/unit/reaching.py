@@ -82,7 +82,7 @@ def _followers(play: Play, kinds: list[Event]) -> Iterator[Play]:
             told.signal(kind, hard=hard)
             yield told
         if kind in _STOPPING or hard:
-            for node in {node for node, _ in play.sent} - {message.node if message else ""}:
+            for node in play.messages.keys() - {message.node if message else ""}:
                 about = _copy(play)
                 about.signal(kind, node, hard=hard)
                 yield about
@@ -110,7 +110,7 @@ def _next_moment(play: Play) -> datetime:
 def _copy(play: Play) -> Play:
     """Another enrolment to which the same has happened."""
     other = copy(play)
-    for name in ("live", "queued", "withdrawn", "suppressed", "sent", "moves", "signals", "_messages"):
+    for name in ("live", "queued", "withdrawn", "suppressed", "sent", "moves", "signals", "messages"):
         setattr(other, name, copy(getattr(play, name)))
     return other
 
@@ -121,8 +121,12 @@ def _key(play: Play) -> object:
     moments = _moments(play)
     passed = bisect_left(moments, play.now), bisect_right(moments, play.now)
     heard = None if message is None else (message.visit == state.visit, message.node, message.sent_at is not None)
-    events = frozenset((seen.kind, seen.hard) for seen in message.events) if message else frozenset()
-    older = frozenset(play.plan.nodes[sent].channel for sent, _ in play.sent)
+    events = (
+        frozenset((seen.kind, seen.hard, seen.occurred_at < play.now) for seen in message.events)
+        if message
+        else frozenset()
+    )
+    older = frozenset(play.plan.nodes[sent].channel for sent in play.messages)
     return (
         state.node,
         heard,
