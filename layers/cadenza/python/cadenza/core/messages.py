@@ -6,6 +6,7 @@ A message is a hint: losing, repeating or reordering it may delay work but never
 
 from __future__ import annotations
 
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -111,7 +112,8 @@ class SignalReported(Message):
     """One provider event about one of our messages, verified and parsed, with its raw payload.
 
     ``provider_event_id`` is unique within ``provider`` and is what deduplicates. ``hard`` is set for bounces only:
-    True for a permanent one, False for a transient one.
+    True for a permanent one, False for a transient one. ``away_until`` is the day of return that an out-of-office
+    answer states.
     """
 
     type: Literal["signal.reported"] = "signal.reported"
@@ -123,6 +125,7 @@ class SignalReported(Message):
     grade: Grade = Grade.HUMAN
     grade_reasons: tuple[str, ...] = ()
     hard: bool | None = None
+    away_until: date | None = None
     payload: dict[str, JsonValue] = Field(default_factory=dict)
 
 
