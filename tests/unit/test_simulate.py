@@ -16,7 +16,7 @@ from cadenza.core.states import EnrolmentStatus
 from cadenza.engine.decide import replay
 from cadenza.engine.model import Enrol, SendingRules
 from cadenza.planning.compiled import CompiledPlan
-from cadenza.simulate.explore import explore
+from cadenza.simulate.explore import Span, explore
 from cadenza.simulate.model import EntryKind, Simulation, recipient_rules
 from cadenza.simulate.run import simulate
 from cadenza.simulate.tape import read_tape
@@ -373,6 +373,12 @@ def test_the_latest_send_is_that_of_the_slowest_way() -> None:
     """An author would be told that a campaign is over sooner than it may be."""
     sends = dict(explore(TWO_MAILS, RULES, MONDAY).sends)
     assert (sends["b"].earliest, sends["b"].latest) == (MONDAY + DAY, MONDAY + 4 * DAY)
+
+
+def test_a_way_that_closes_is_open_until_it_does() -> None:
+    """A reply past its `within` stops the enrolment: the way on would be shown as open for a moment only."""
+    plan = plan_of(send("a", on("replied", "b", within="PT24H")), send("b"))
+    assert explore(plan, RULES, MONDAY).sends[1] == ("b", Span(MONDAY, MONDAY + DAY))
 
 
 def test_a_plan_that_goes_round_is_explored_to_its_bound() -> None:

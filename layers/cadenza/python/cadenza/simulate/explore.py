@@ -197,9 +197,9 @@ class _Explorer:
             if way.on.synthetic:
                 yield from self._apart(led for led in silent if led.moves[0].rule == way.rule)
             else:
-                soonest = (_first(_happens(world, way, at) for at in turns) for world, turns in early_turns)
-                latest = (_first(_happens(world, way, at) for at in reversed(turns)) for world, turns in late_turns)
-                yield from self._apart(filter(None, (*soonest, *latest)))
+                # Every turn, for a way may close before the engine's own does: a reply past its `within` still stops.
+                happenings = (_happens(world, way, at) for world, turns in early_turns + late_turns for at in turns)
+                yield from self._apart(filter(None, happenings))
         yield from self._apart(led for led in silent if led.moves[0].cause == Synthetic.EXPIRED)
 
     def _apart(self, leds: Iterable[_Led]) -> Iterator[tuple[_Led, _Led]]:
@@ -289,10 +289,6 @@ def _variants(world: World) -> list[World]:
                 found.append(heard)
                 break
     return found
-
-
-def _first(leds: Iterable[_Led | None]) -> _Led | None:
-    return next(filter(None, leds), None)
 
 
 def _turns(world: World) -> list[datetime]:
