@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from cadenza.core.ids import EventId, MessageId
 from cadenza.core.messages import Grade, SignalKind

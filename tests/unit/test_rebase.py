@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from cadenza.core.ids import EventId, MessageId, new_id
 from cadenza.core.messages import SignalKind

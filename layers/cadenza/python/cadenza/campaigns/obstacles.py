@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
 from uuid import UUID
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Row
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from msgspec import Struct
 from sqlalchemy import Connection, text
 
 from cadenza.core.ids import CampaignId, EnrolmentId
@@ -29,8 +30,7 @@ class LiveAction:
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class DueAction:
+class DueAction(Struct, frozen=True, gc=False):
     """An action and when it is due: what the dispatcher needs."""
 
     id: int

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import assert_never
 
+from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from cadenza.core.ids import CampaignId, EnrolmentId, EventId, MessageId, PlanId, new_id
@@ -34,6 +35,7 @@ from cadenza.engine.model import (
     Verdict,
     WithdrawMessage,
 )
+from cadenza.engine.writes import Changes, Values, write
 from cadenza.planning.compiler import CompiledPlan, compiled
 
 SOON = timedelta(seconds=900)
@@ -63,7 +65,7 @@ def apply(
     conn: Connection,
     stimuli: Sequence[tuple[EnrolmentId, Stimulus]],
     now: datetime,
-    events: Mapping[EventId, store.Values] = MappingProxyType({}),
+    events: Mapping[EventId, Values] = MappingProxyType({}),
 ) -> FollowUp:
     """Lock the enrolments, fold each one's stimuli in the given order through `decide`, write everything.
 
@@ -79,7 +81,7 @@ def apply_locked(
     enrolments: Mapping[EnrolmentId, store.Enrolment],
     stimuli: Sequence[tuple[EnrolmentId, Stimulus]],
     now: datetime,
-    events: Mapping[EventId, store.Values] = MappingProxyType({}),
+    events: Mapping[EventId, Values] = MappingProxyType({}),
 ) -> FollowUp:
     """As `apply`, for enrolments that the caller has locked in this transaction."""
     if not enrolments and not events:
@@ -120,12 +122,12 @@ def apply_migration(
     """
     folds = [_Fold(enrolment, plan, now).take(decision) for enrolment, decision in decisions]
     changes = _gather(folds, now)
-    changes.plans += [{"id": enrolment.id, "plan_id": plan_id} for enrolment, _ in decisions]
+    changes.enrolments = [{**_enrolment_row(fold), "plan_id": plan_id} for fold in folds]
     return _write(conn, folds, changes, now)
 
 
-def _write(conn: Connection, folds: Sequence[_Fold], changes: store.Changes, now: datetime) -> FollowUp:
-    written = store.write(conn, changes, now)
+def _write(conn: Connection, folds: Sequence[_Fold], changes: Changes, now: datetime) -> FollowUp:
+    written = write(conn, changes, now)
     return FollowUp(
         actions=written.actions,
         messages=written.messages,
@@ -167,7 +169,7 @@ class _Fold:
         self.state = self.enrolment.state
 
     @property
-    def whose(self) -> store.Values:
+    def whose(self) -> Values:
         """The columns that every row about this enrolment starts with."""
         return {
             "workspace_id": self.enrolment.workspace_id,
@@ -217,8 +219,8 @@ class _Fold:
                     assert_never(effect)
 
 
-def _gather(folds: Sequence[_Fold], now: datetime) -> store.Changes:
-    changes = store.Changes()
+def _gather(folds: Sequence[_Fold], now: datetime) -> Changes:
+    changes = Changes()
     for fold in folds:
         _gather_decisions(fold, changes)
         _gather_effects(fold, changes, now)
@@ -228,7 +230,7 @@ def _gather(folds: Sequence[_Fold], now: datetime) -> store.Changes:
     return changes
 
 
-def _gather_decisions(fold: _Fold, changes: store.Changes) -> None:
+def _gather_decisions(fold: _Fold, changes: Changes) -> None:
     """The audit rows, and what became of each stimulus that has a row of its own."""
     for stimulus, decision in fold.decisions:
         changes.moves += [
@@ -256,7 +258,7 @@ def _gather_decisions(fold: _Fold, changes: store.Changes) -> None:
                 assert_never(stimulus)
 
 
-def _gather_effects(fold: _Fold, changes: store.Changes, now: datetime) -> None:
+def _gather_effects(fold: _Fold, changes: Changes, now: datetime) -> None:
     enrolment_id = fold.enrolment.id
     changes.actions += [
         {

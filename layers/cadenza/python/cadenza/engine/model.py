@@ -1,13 +1,17 @@
 """What the state machine is made of: an enrolment's state, what can happen to it, and what follows.
 
 Pure types. ``decide`` maps (plan, state, stimulus, rules, now) to a `Decision`; ``apply`` writes decisions down.
+
+They are msgspec's structs because a decision makes some twenty of them: each costs a tenth of a frozen dataclass, to
+make and to copy. None can be part of a cycle, so the collector need not look at them (``gc=False``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from cadenza.core.ids import EventId, MessageId
 from cadenza.core.messages import Grade, SignalKind
@@ -36,8 +40,7 @@ class SendOutcome(StrEnum):
 # --- state -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SeenEvent:
+class SeenEvent(Struct, frozen=True, gc=False):
     """A signal recorded for a message. ``hard`` as in `Signal`."""
 
     event_id: EventId
@@ -47,8 +50,7 @@ class SeenEvent:
     hard: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LastMessage:
+class LastMessage(Struct, frozen=True, gc=False):
     """The enrolment's latest outbox message. A wait node listens to it; a send node has it once its own is queued.
 
     ``events`` holds what was recorded for it so far, in order of ``occurred_at``.
@@ -62,8 +64,7 @@ class LastMessage:
     events: tuple[SeenEvent, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True, gc=False):
     """One enrolment, as far as the machine is concerned.
 
     ``visit`` counts nodes entered: 1 for the first, one more with each; so (node, visit) names one stay in a node.
@@ -84,13 +85,11 @@ class State:
 # --- stimuli: what can happen ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Enrol:
+class Enrol(Struct, frozen=True, gc=False):
     """The enrolment becomes active and enters the plan's start node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True, gc=False):
     """A scheduled action is due. ``event`` is the synthetic event of a timeout, "" for a send."""
 
     kind: ActionKind
@@ -100,8 +99,7 @@ class Due:
     due_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True, gc=False):
     """The node's message was handed to its provider at ``at``."""
 
     node: str
@@ -109,8 +107,7 @@ class Sent:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class NotSent:
+class NotSent(Struct, frozen=True, gc=False):
     """The node's message will never be sent (or nobody knows and nobody will try again)."""
 
     node: str
@@ -120,8 +117,7 @@ class NotSent:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True, gc=False):
     """A recorded event about the message of (node, visit). ``hard`` is set for bounces."""
 
     event_id: EventId
@@ -133,8 +129,7 @@ class Signal:
     hard: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Halt:
+class Halt(Struct, frozen=True, gc=False):
     """An operator, a suppression or a colleague's reply ends the enrolment."""
 
     at: datetime
@@ -167,8 +162,7 @@ class Verdict(StrEnum):
     """The enrolment had ended before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True, gc=False):
     """One audit row. ``to_node`` "" means the enrolment ended with ``to_status``."""
 
     seq: int
@@ -185,8 +179,7 @@ class Move:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduleAction:
+class ScheduleAction(Struct, frozen=True, gc=False):
     """A new live action. ``closes_at`` ends the window that ``due_at`` fell in (sends only; None: never).
 
     ``why`` explains the instant, one step a line: ``delay P3D → …``, ``quiet hours 21:00–07:30 → …``.
@@ -201,16 +194,14 @@ class ScheduleAction:
     why: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CancelActions:
+class CancelActions(Struct, frozen=True, gc=False):
     """Every live action of the enrolment up to and including ``visit`` is cancelled."""
 
     visit: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class QueueMessage:
+class QueueMessage(Struct, frozen=True, gc=False):
     """The node's message goes to the outbox. ``closes_at`` as in `ScheduleAction`."""
 
     node: str
@@ -218,16 +209,14 @@ class QueueMessage:
     closes_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawMessage:
+class WithdrawMessage(Struct, frozen=True, gc=False):
     """The message of (node, visit), if still queued, is skipped: the enrolment has ended or gone on."""
 
     visit: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Suppress:
+class Suppress(Struct, frozen=True, gc=False):
     """The contact's address may never be written to again."""
 
     reason: str
@@ -236,8 +225,7 @@ class Suppress:
 Effect = ScheduleAction | CancelActions | QueueMessage | WithdrawMessage | Suppress
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True, gc=False):
     """What `decide` answers: the new state, the audit rows and the effects, in order. It does nothing itself."""
 
     verdict: Verdict
@@ -249,8 +237,7 @@ class Decision:
 # --- when sends may fall -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SendingRules:
+class SendingRules(Struct, frozen=True, gc=False):
     """Everything besides the plan that moves a send. Zones are IANA names; "" means: the plan's."""
 
     recipient_zone: str = ""
@@ -259,6 +246,6 @@ class SendingRules:
     """ISO weekdays, 1 is Monday."""
     holidays_country: str = ""
     """ISO 3166-1 alpha-2; its public holidays are no working days. "" means none."""
-    extra_holidays: frozenset[date] = field(default_factory=frozenset[date])
+    extra_holidays: frozenset[date] = frozenset()
     not_before: datetime | None = None
     """The end of a person's hold."""

@@ -15,9 +15,11 @@ What was recorded before stops the timers that it answers, and moves nothing: a 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
+
+from msgspec.structs import replace
 
 from cadenza.core.ids import MessageId
 from cadenza.core.states import EnrolmentStatus, MessageStatus

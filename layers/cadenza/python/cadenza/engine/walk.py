@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
+
+from msgspec.structs import replace
 
 from cadenza.core.ids import EventId
 from cadenza.core.states import ActionKind, EnrolmentStatus

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from cadenza.core.errors import InvalidInput
 from cadenza.core.ids import MessageId
@@ -59,8 +62,7 @@ class Step:
     started: tuple[ScheduleAction, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Struct, frozen=True, gc=False):
     """An enrolment at the instant ``now``. ``sends`` are its messages so far, in order."""
 
     plan: CompiledPlan
