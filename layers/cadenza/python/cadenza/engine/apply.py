@@ -156,25 +156,24 @@ class _Fold:
     plan: CompiledPlan
     now: datetime
     state: State = field(init=False)
-    decisions: list[tuple[Stimulus | None, Decision]] = field(default_factory=list[tuple[Stimulus | None, Decision]])
-    actions: dict[tuple[str, int, str, str], ScheduleAction] = field(
-        default_factory=dict[tuple[str, int, str, str], ScheduleAction]
-    )
+    decisions: list[tuple[Stimulus | None, Decision]] = field(init=False)
+    actions: dict[tuple[str, int, str, str], ScheduleAction] = field(init=False)
     queued: QueueMessage | None = None
     cancelled: CancelActions | None = None
     withdrawn: WithdrawMessage | None = None
     suppressed: Suppress | None = None
 
     def __post_init__(self) -> None:
-        self.state = self.enrolment.state
+        self.state, self.decisions, self.actions = self.enrolment.state, [], {}
 
     @property
     def whose(self) -> Values:
         """The columns that every row about this enrolment starts with."""
+        enrolment = self.enrolment
         return {
-            "workspace_id": self.enrolment.workspace_id,
-            "enrolment_id": self.enrolment.id,
-            "campaign_id": self.enrolment.campaign_id,
+            "workspace_id": enrolment.workspace_id,
+            "enrolment_id": enrolment.id,
+            "campaign_id": enrolment.campaign_id,
         }
 
     @property

@@ -172,13 +172,11 @@ def _not_sent(walk: Walk, lost: NotSent) -> Verdict:
 
 def _signal(walk: Walk, signal: Signal) -> Verdict:
     event = SeenEvent(signal.event_id, signal.kind, signal.occurred_at, signal.grade, signal.hard)
-    heard = walk.heard
     latest = walk.message
     if latest is not None and (signal.node, signal.visit) == (latest.node, latest.visit):
-        if any(seen.event_id == signal.event_id for seen in latest.events):
+        here = walk.heard is latest
+        if not walk.note(event):
             return Verdict.RECORDED
-        walk.note(event)
-        here = heard is latest
     else:
         here = walk.is_at(signal.node, signal.visit)
     if not by_person(signal.kind, signal.grade):

@@ -127,10 +127,14 @@ def _in_time(plan: CompiledPlan, way: Transition, anchor: datetime, occurred_at:
 
 def _answered(way: Transition, due_at: datetime, events: Iterable[SeenEvent]) -> bool:
     awaited = ANSWERS[way.on]
-    return any(
-        event.occurred_at < due_at and by_person(event.kind, event.grade) and not awaited.isdisjoint(names_of(event))
-        for event in events
-    )
+    for event in events:
+        if (
+            event.occurred_at < due_at
+            and not awaited.isdisjoint(names_of(event))
+            and by_person(event.kind, event.grade)
+        ):
+            return True
+    return False
 
 
 def _due_order(timer: tuple[datetime, Transition]) -> tuple[datetime, int]:

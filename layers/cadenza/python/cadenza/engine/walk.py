@@ -106,12 +106,14 @@ class Walk:
         """What is recorded for the message that the current node listens to."""
         return self.heard.events if self.heard is not None else ()
 
-    def note(self, event: SeenEvent) -> None:
-        """Record an event of the latest message, once."""
+    def note(self, event: SeenEvent) -> bool:
+        """Record an event of the latest message. False: it is recorded already, or there is no message."""
         message = self.message
-        if message is not None and all(seen.event_id != event.event_id for seen in message.events):
-            events = tuple(sorted((*message.events, event), key=_occurrence))
-            self.message = replace(message, events=events)
+        if message is None or any(seen.event_id == event.event_id for seen in message.events):
+            return False
+        events = tuple(sorted((*message.events, event), key=_occurrence)) if message.events else (event,)
+        self.message = replace(message, events=events)
+        return True
 
     def note_sent(self, sent: Sent) -> None:
         """Record that the latest message was sent."""
@@ -250,7 +252,10 @@ class Walk:
 
         Whether one fired.
         """
-        timers = self._timers(self.anchor_at) if self.anchor_at is not None else []
+        anchor = self.anchor_at
+        if anchor is None or all(self.now < anchor + timer.at_least for timer in self.node.timers):
+            return False  # mostly so, and known without a look at any calendar
+        timers = self._timers(anchor)
         if timers:
             due_at, timer = timers[0]
             # A provider's clock may be ahead of ours; a timer never fires before its time.

@@ -73,6 +73,11 @@ class Transition:
     after: Duration | None
     rule: str
 
+    @property
+    def at_least(self) -> timedelta:
+        """How much later than its node's anchor a timer fires at the least."""
+        return self.after.at_least if self.after is not None else timedelta(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -6,7 +6,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ import isodate
 from cadenza.planning.zones import instant_of
 
 _MONTHS_A_YEAR: Final = 12
+_SHORTEST_MONTH: Final = 28
 _CENTURY: Final = timedelta(days=36_525)
 _DAYS_A_MONTH: Final = 30.436875
 _REFUSED: Final = tuple(
@@ -48,6 +49,12 @@ class Duration:
     def about(self) -> timedelta:
         """The length with days of 24 hours and average months: for comparing, never for timing."""
         return timedelta(days=self.months * _DAYS_A_MONTH + self.days) + self.exact
+
+    @property
+    def at_least(self) -> timedelta:
+        """No less than this elapses, whatever the clocks do meanwhile: a zone can skip a day, and months are short."""
+        calendar_days = self.months * _SHORTEST_MONTH + self.days
+        return timedelta(days=max(0, calendar_days - 1)) + self.exact
 
     def __bool__(self) -> bool:
         return bool(self.months or self.days or self.exact)
@@ -87,8 +94,9 @@ def _read(dates: str, times: str) -> Duration:
     )
 
 
+@lru_cache(maxsize=8192)
 def add(duration: Duration, instant: datetime, zone: ZoneInfo) -> datetime:
-    """The UTC instant that lies ``duration`` after ``instant``.
+    """The UTC instant that lies ``duration`` after ``instant``. Cached: what a batch enters, it enters at one instant.
 
     First the calendar part, on the zone's wall clock: P1D keeps 09:00 across a change of the clocks, P1M after
     31 January is the last of February. Then the exact part. Skipped and repeated wall times: see `instant_of`.
