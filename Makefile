@@ -49,10 +49,10 @@ demo: setup ## Run the whole way on this machine and check it (KEEP=1 leaves it 
 	@$(BIN)/python -m local.demo
 
 test: setup ## Run the tests (under five minutes)
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q --numprocesses auto --dist loadfile
 
 test-long: setup ## Run properties and interleavings at their full count (under thirty minutes)
-	@CADENZA_LONG=1 $(BIN)/pytest -q -m long
+	@CADENZA_LONG=1 $(BIN)/pytest -q -m long --numprocesses auto --dist worksteal
 
 test-postgres: setup $(PG_VENV)/.ready ## Run the SQL on PostgreSQL 16 and 17 too (the embedded one is 18)
 	@for bin in $(PG_VENV)/lib/python3*/site-packages/*/pginstall/bin; do \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import boto3
@@ -53,6 +54,13 @@ def failed(event: SqsEvent, answer: dict[str, list[dict[str, str]]]) -> list[str
     """The bodies that stay in the queue."""
     kept = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
     return [record["body"] for record in event["Records"] if record["messageId"] in kept]
+
+
+def test_the_collector_is_back_after_a_batch(sqs: object) -> None:
+    """Left off, a warm function's memory would only ever grow."""
+    during: list[bool] = []
+    consume_together(received(sqs, GOOD, OTHER), SEND_MESSAGES, lambda _: during.append(gc.isenabled()))
+    assert (during, gc.isenabled()) == ([False], True)
 
 
 def test_a_malformed_message_fails_alone(sqs: object) -> None:
