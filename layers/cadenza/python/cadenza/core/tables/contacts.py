@@ -64,5 +64,5 @@ holds = Table(
     instant("until"),
     words("reason"),
     instant("created_at"),
+    UniqueConstraint("contact_id"),
 )
-Index("ix_holds_contact_id_until", holds.c.contact_id, holds.c.until)
