@@ -160,7 +160,7 @@ class Demo:
     def _begin(self) -> str:
         sender = self._post("/v1/senders", SENDER)
         settings = self._get("/v1/automation/settings")
-        self._answer(self.api.put("/v1/automation/settings", json={**settings, "stagger_s": 1}))
+        self._answer(self.api.put("/v1/automation/settings", json={**settings, "stagger_s": 1, "scan_window_s": 0}))
         wanted = {"name": "Demo", "kind": "ai", "sender_id": sender["id"], "brief": BRIEF}
         campaign_id = str(self._post("/v1/campaigns", wanted)["id"])
         self._post(f"/v1/campaigns/{campaign_id}/start", {})

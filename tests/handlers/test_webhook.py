@@ -7,12 +7,16 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 from standardwebhooks import Webhook
 
+from cadenza.core.ids import MessageId
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.leads import firecrawl_webhook
+from cadenza.signals.grading import visit_of
+from cadenza.signals.links import Links
 from functions.webhook.handler import handler
 from tests.handlers.conftest import PUBLIC_URL, SECRETS, LambdaContext, Queues, forget, store_secrets
 
@@ -144,6 +148,7 @@ def test_a_reported_bounce_is_handed_on(queues: Queues, recorded: Recorded):
                 "grade": "human",
                 "grade_reasons": [],
                 "hard": True,
+                "away_until": None,
                 "payload": json.loads(event["body"]),
             }
         ]
@@ -231,6 +236,26 @@ def test_a_click_is_recorded_and_leads_on(queues: Queues, recorded: Recorded):
     (message,) = queues.take("engagement-events")
     assert (message["message_id"], message["kind"], message["grade"]) == (MESSAGE, SignalKind.CLICKED, Grade.HUMAN)
     assert message["payload"]["url"] == "https://shop.example/offer?a=b&c=d#e"
+
+
+def test_who_follows_the_hidden_link_is_a_machine(queues: Queues, recorded: Recorded):
+    """Broken, a gateway that calls itself a browser would click for people; or a curious one would be led astray."""
+    hidden = Links(PUBLIC_URL, SECRETS["link_signing_key"]).honeypot(MessageId(UUID(MESSAGE)))
+    reply = call(recorded("webhook-click") | {"rawPath": hidden.removeprefix(PUBLIC_URL)})
+    assert (reply["statusCode"], "location" in reply["headers"]) == (200, False)
+    assert "Nothing has changed" in reply["body"]
+    (message,) = queues.take("engagement-events")
+    assert (message["message_id"], message["kind"], message["grade"]) == (MESSAGE, SignalKind.CLICKED, Grade.MACHINE)
+    assert message["grade_reasons"] == ["honeypot"]
+
+
+def test_a_visitor_is_described_for_whoever_has_the_history(queues: Queues, recorded: Recorded):
+    """Broken, a machine's clicks could not be told from a person's later on."""
+    call(recorded("webhook-click"))
+    (message,) = queues.take("engagement-events")
+    visit = visit_of(datetime.fromisoformat(RECEIVED_AT), message["grade_reasons"], message["payload"])
+    assert (visit.link, visit.ip) == ("https://shop.example/offer?a=b&c=d#e", "192.0.2.17")
+    assert visit.agent.startswith("Mozilla/5.0 (")
 
 
 @pytest.mark.parametrize(("name", "status"), [("webhook-pixel", 200), ("webhook-click", 302)])

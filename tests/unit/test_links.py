@@ -31,6 +31,7 @@ def test_every_link_leads_back_to_its_message(message_id: MessageId):
     assert LINKS.verify_open(token(LINKS.open_pixel(message_id))) == message_id
     assert LINKS.verify_click(token(LINKS.click(message_id, target))) == (message_id, target)
     assert LINKS.verify_unsubscribe(token(LINKS.unsubscribe(message_id))) == message_id
+    assert LINKS.verify_honeypot(token(LINKS.honeypot(message_id))) == message_id
 
 
 def test_paths_are_the_ones_that_the_webhook_serves():
@@ -52,11 +53,15 @@ def test_a_token_is_good_for_its_own_purpose_only():
     pixel = token(LINKS.open_pixel(MESSAGE))
     click = token(LINKS.click(MESSAGE, "https://shop.example"))
     unsubscribe = token(LINKS.unsubscribe(MESSAGE))
+    hidden = token(LINKS.honeypot(MESSAGE))
     for wrong, verify in [
         (pixel, LINKS.verify_unsubscribe),
         (click, LINKS.verify_unsubscribe),
         (unsubscribe, LINKS.verify_open),
         (click, LINKS.verify_open),
+        (hidden, LINKS.verify_unsubscribe),
+        (hidden, LINKS.verify_click),
+        (click, LINKS.verify_honeypot),
         (pixel, LINKS.verify_click),
         (unsubscribe, LINKS.verify_click),
     ]:

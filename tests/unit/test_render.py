@@ -77,7 +77,8 @@ class Anchors(HTMLParser):
 
 def targets(html: str) -> list[str]:
     """Where the tracked links of an HTML part lead."""
-    tokens = [link.rpartition("/t/c/")[2] for link in Anchors(html).links if "/t/c/" in link]
+    links = [link for link in Anchors(html).links if link != LINKS.honeypot(MESSAGE_ID)]
+    tokens = [link.rpartition("/t/c/")[2] for link in links if "/t/c/" in link]
     return [LINKS.verify_click(token)[1] for token in tokens]
 
 
@@ -187,6 +188,17 @@ def test_the_opt_out_link_is_never_tracked():
     assert targets(mail.html) == ["https://demo.example/"]
     assert Anchors(mail.html).links.count(LINKS.unsubscribe(MESSAGE_ID)) == 2
     assert "mailto:a@b.example" in Anchors(mail.html).links
+
+
+def test_one_link_is_for_machines_only():
+    """Broken, gateways that call themselves browsers could not be told from people; or people would see it."""
+    mail = rendered(claimed("See https://demo.example/."))
+    hidden = LINKS.honeypot(MESSAGE_ID)
+    assert Anchors(mail.html).links.count(hidden) == 1
+    assert Anchors(mail.html).links[-1] == hidden, "the links that people see come first"
+    assert f'<a href="{hidden}" style="display:none;' in mail.html
+    assert 'aria-hidden="true" tabindex="-1"></a>' in mail.html
+    assert hidden not in mail.text
 
 
 def test_opens_are_seen_by_one_pixel():

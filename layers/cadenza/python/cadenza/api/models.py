@@ -305,6 +305,10 @@ class AutomationSettings(WorkingHours):
 
     Null caps mean no limit. ``stagger_s`` lies between two plans of one lead; ``unknown_bound_s`` is how long a message
     whose fate is unknown waits for news of it; ``offline_fallback`` allows plans by rule where a model has none.
+    ``stop_company_on_reply``: one person's reply stops what goes to everybody of the same lead. An address's
+    ``soft_bounce_limit``-th soft bounce within ``soft_bounce_days`` acts as a hard one (null: none does). An absence
+    note without a date holds its person for ``absence_days``. Opens and clicks within ``scan_window_s`` of delivery
+    are taken for a scanner's (0: none are).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -316,6 +320,11 @@ class AutomationSettings(WorkingHours):
     stagger_s: int = Field(default=5, ge=0, le=MAX_DELAY_S)
     unknown_bound_s: int = Field(default=86_400, ge=60, le=30 * 86_400)
     offline_fallback: bool = True
+    stop_company_on_reply: bool = False
+    soft_bounce_limit: int | None = Field(default=3, ge=1, le=100)
+    soft_bounce_days: int = Field(default=30, ge=1, le=366)
+    absence_days: int = Field(default=7, ge=1, le=90)
+    scan_window_s: int = Field(default=60, ge=0, le=3600)
 
 
 # --- everything else ---------------------------------------------------------------------------------------------

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, assert_never
-from uuid import UUID
 
 from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Row
 
 from cadenza.campaigns.forecast import Nothing, Send
+from cadenza.core.ids import made_at
 from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus
 from cadenza.delivery.gate import next_quota_day, quota_day
 from cadenza.delivery.inspection import Inspection, Standing, Suppression, Wanted, inspect
@@ -186,7 +186,7 @@ def _attempt(message: Row[Any]) -> Block:
             gate=Gate.ATTEMPT,
             verdict=message.status,
             reason="it is being handed to its provider",
-            since=_made_at(message.attempt_id),
+            since=None if message.attempt_id is None else made_at(message.attempt_id),
             clears_at=lease_until,
         )
     bound = timedelta(seconds=message.unknown_bound_s)
@@ -197,10 +197,3 @@ def _attempt(message: Row[Any]) -> Block:
         since=lease_until,
         clears_at=None if lease_until is None else lease_until + bound,
     )
-
-
-def _made_at(attempt_id: UUID | None) -> datetime | None:
-    """When the attempt began: a UUIDv7 starts with its milliseconds since 1970 (RFC 9562, section 5.7)."""
-    if attempt_id is None:
-        return None
-    return datetime.fromtimestamp((attempt_id.int >> 80) / 1000, UTC)

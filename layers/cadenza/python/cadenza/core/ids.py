@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NewType
 from uuid import UUID
 
@@ -26,3 +27,8 @@ SYSTEM_WORKSPACE = WorkspaceId(UUID(int=0))
 def new_id() -> UUID:
     """A fresh UUIDv7."""
     return uuid_utils.compat.uuid7()
+
+
+def made_at(public_id: UUID) -> datetime:
+    """When an id was made: a UUIDv7 starts with its milliseconds since 1970 (RFC 9562, section 5.7)."""
+    return datetime.fromtimestamp((public_id.int >> 80) / 1000, UTC)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
-from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from cadenza.contacts.holds import hold
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.ids import EnrolmentId, EventId, MessageId, WorkspaceId
+from cadenza.core.ids import EnrolmentId, EventId, MessageId
 from cadenza.core.log import get_logger
 from cadenza.core.messages import SignalKind, SignalReported
 from cadenza.core.states import MESSAGE_MOVES, MessageStatus, sources
-from cadenza.engine.apply import FollowUp, apply
+from cadenza.delivery import bounces, reactions
+from cadenza.delivery.grading import judge
+from cadenza.delivery.heard import UNSETTLED, Message, lock_messages
+from cadenza.engine import store
+from cadenza.engine.apply import FollowUp, apply_locked
 from cadenza.engine.model import NotSent, SendOutcome, Sent, Signal, Stimulus
 from cadenza.engine.service import Engine
 
@@ -33,16 +36,6 @@ SEVERITY: Mapping[SignalKind, MessageStatus] = {
 """What a signal says of its message at least: nobody opens what did not arrive."""
 
 RANK = {status: rank for rank, status in enumerate(MESSAGE_MOVES)}
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    id: MessageId
-    workspace_id: WorkspaceId
-    enrolment_id: EnrolmentId
-    node: str
-    visit: int
-    status: MessageStatus
 
 
 class SignalIntake:
@@ -65,58 +58,56 @@ class SignalIntake:
 def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -> FollowUp:
     """Record a batch in one transaction and a constant number of statements.
 
-    A signal about no message of ours is logged and left: there is nothing that it could change.
+    A signal about no message of ours is logged and left: there is nothing that it could change. What a signal means for
+    its person's other enrolments, and for their colleagues', follows here too (`cadenza.delivery.reactions`).
     """
-    messages = _lock_messages(conn, {signal.message_id for signal in signals})
+    messages = lock_messages(conn, {signal.message_id for signal in signals})
     known = [signal for signal in signals if signal.message_id in messages]
     if len(known) < len(signals):
         get_logger().warning("signal.unmatched", count=len(signals) - len(known))
     if not known:
         return FollowUp()
     stimuli = _settle(conn, messages, known, now)
-    new = _new_events(conn, known)
+    new = judge(conn, messages, _new_events(conn, known))
+    others = reactions.others(conn, messages, new)
+    # All that anything here may touch, at once and in id order.
+    enrolments = store.lock(conn, {message.enrolment_id for message in messages.values()} | others.ids, now)
+    escalated = bounces.escalated(conn, messages, new)
     _raise_status(conn, [signal for _, signal in new], now)
     # What occurred first is decided first, whatever arrived first.
     for event_id, signal in sorted(new, key=lambda pair: (pair[1].occurred_at, pair[0])):
         if signal.kind is SignalKind.SENT:
             continue  # it has settled the message, and says nothing more
         message = messages[signal.message_id]
-        stimulus = Signal(
-            event_id, signal.kind, message.node, message.visit, signal.occurred_at, signal.grade, signal.hard
-        )
+        stimulus = _stimulus(event_id, signal, message, escalated.get(event_id, ""))
         stimuli.append((message.enrolment_id, stimulus))
-    rows = {event_id: _row(signal, messages[signal.message_id]) for event_id, signal in new}
-    return apply(conn, stimuli, now, rows)
+        stimuli += others.halts(message, stimulus, now)
+    hold(conn, reactions.absences(conn, messages, new, enrolments, now), now)
+    rows = {event_id: _row(signal, messages[signal.message_id], event_id in escalated) for event_id, signal in new}
+    return apply_locked(conn, enrolments, stimuli, now, rows)
 
 
-def _lock_messages(conn: Connection, ids: set[MessageId]) -> dict[MessageId, _Message]:
-    found: list[list[Any]] = conn.execute(_LOCK_MESSAGES, {"ids": sorted(ids)}).scalar_one()
-    messages = (
-        _Message(
-            MessageId(UUID(own)), WorkspaceId(UUID(home)), EnrolmentId(UUID(whose)), node, visit, MessageStatus(state)
-        )
-        for own, home, whose, node, visit, state in found
+def _stimulus(event_id: EventId, signal: SignalReported, message: Message, escalated: str) -> Signal:
+    """``escalated`` says why a soft bounce acts as a hard one; "" if it does not."""
+    return Signal(
+        event_id,
+        signal.kind,
+        message.node,
+        message.visit,
+        signal.occurred_at,
+        signal.grade,
+        True if escalated else signal.hard,
+        escalated,
     )
-    return {message.id: message for message in messages}
-
-
-_LOCK_MESSAGES = text("""
-    WITH own AS MATERIALIZED (
-        SELECT id, workspace_id, enrolment_id, node, visit, status FROM outbound_messages
-        WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
-    )
-    SELECT coalesce(json_agg(json_build_array(id, workspace_id, enrolment_id, node, visit, status)), '[]') FROM own
-""")
 
 
 def _settle(
-    conn: Connection, messages: dict[MessageId, _Message], signals: Sequence[SignalReported], now: datetime
+    conn: Connection, messages: dict[MessageId, Message], signals: Sequence[SignalReported], now: datetime
 ) -> list[tuple[EnrolmentId, Stimulus]]:
     """Messages whose call nobody saw end: any event but a failure proves that the provider took them."""
-    open_ones = (MessageStatus.SENDING, MessageStatus.UNKNOWN)
     proofs: dict[MessageId, SignalReported] = {}
     for signal in signals:
-        if messages[signal.message_id].status not in open_ones:
+        if messages[signal.message_id].status not in UNSETTLED:
             continue
         best = proofs.get(signal.message_id)
         if best is None or _strength(signal) < _strength(best):
@@ -178,8 +169,9 @@ def _new_events(conn: Connection, signals: Sequence[SignalReported]) -> list[tup
     return [(EventId(row.id), by_place[row.place]) for row in found]
 
 
-def _row(signal: SignalReported, message: _Message) -> dict[str, object]:
-    """The row of ``message_events``, but for its id and verdict."""
+def _row(signal: SignalReported, message: Message, escalated: bool) -> dict[str, object]:
+    """The row of ``message_events``, but for its id and verdict. ``hard`` stays as it was reported."""
+    reasons = (*signal.grade_reasons, bounces.ESCALATED) if escalated else signal.grade_reasons
     return {
         "workspace_id": message.workspace_id,
         "message_id": message.id,
@@ -187,7 +179,7 @@ def _row(signal: SignalReported, message: _Message) -> dict[str, object]:
         "provider_event_id": signal.provider_event_id,
         "kind": signal.kind,
         "grade": signal.grade,
-        "grade_reasons": signal.grade_reasons,
+        "grade_reasons": reasons,
         "hard": signal.hard,
         "occurred_at": signal.occurred_at,
         "payload": signal.payload,

@@ -55,7 +55,7 @@ def render(message: Claimed, links: Links) -> Rendered | Rejected:
         text=f"{text.strip()}\n\n{_text_footer(sender, opt_out_url)}",
         html=_document(
             _clean(html, links, message_id, opt_out_url),
-            _html_footer(sender, opt_out_url),
+            _html_footer(sender, opt_out_url) + _hidden_link(links.honeypot(message_id)),
             links.open_pixel(message_id),
         ),
     )
@@ -209,3 +209,9 @@ def _html_footer(sender: Sender, opt_out_url: str) -> str:
         '<p style="color:#666;font-size:12px">'
         f'{imprint}<br><a href="{escape(opt_out_url)}" style="color:#666">Unsubscribe</a></p>'
     )
+
+
+def _hidden_link(url: str) -> str:
+    """A link that no mail program shows or reads out: whoever follows it is a machine (`cadenza.signals.grading`)."""
+    hidden = "display:none;mso-hide:all;max-height:0;overflow:hidden;font-size:0;line-height:0"
+    return f'<a href="{escape(url)}" style="{hidden}" aria-hidden="true" tabindex="-1"></a>'

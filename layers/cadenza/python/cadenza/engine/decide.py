@@ -77,8 +77,14 @@ def replay(moves: Iterable[Move]) -> tuple[str, EnrolmentStatus]:
 def _suppressions(stimulus: Stimulus) -> tuple[Effect, ...]:
     """Consent does not depend on where an enrolment stands: whatever stops one, but for a reply, suppresses."""
     if isinstance(stimulus, Signal) and suppresses(stimulus.kind, stimulus.hard):
-        return (Suppress(stop_reason(stimulus.kind, stimulus.hard)),)
+        return (Suppress(_why_stopped(stimulus)),)
     return ()
+
+
+def _why_stopped(signal: Signal) -> str:
+    """Why the signal stops an enrolment from any node; "" if it does not."""
+    reason = stop_reason(signal.kind, signal.hard)
+    return (signal.because or reason) if reason else ""
 
 
 def _answer(walk: Walk, stimulus: Stimulus) -> Decision:
@@ -94,7 +100,8 @@ def _answer(walk: Walk, stimulus: Stimulus) -> Decision:
         case Signal():
             verdict = _signal(walk, stimulus)
         case Halt():
-            walk.end(EnrolmentStatus.STOPPED, stimulus.reason, Cause(stimulus.cause, "engine: halted"))
+            cause = Cause(stimulus.cause, "engine: halted", stimulus.event_id)
+            walk.end(EnrolmentStatus.STOPPED, stimulus.reason, cause)
             verdict = Verdict.MOVED
         case _:
             assert_never(stimulus)
@@ -181,7 +188,7 @@ def _signal(walk: Walk, signal: Signal) -> Verdict:
         here = walk.is_at(signal.node, signal.visit)
     if not by_person(signal.kind, signal.grade):
         return Verdict.MACHINE
-    reason = stop_reason(signal.kind, signal.hard)
+    reason = _why_stopped(signal)
     if not here and not reason:
         late = walk.entered_at is not None and signal.occurred_at < walk.entered_at
         return Verdict.LATE if late else Verdict.STALE

@@ -118,7 +118,10 @@ class NotSent(Struct, frozen=True, gc=False):
 
 
 class Signal(Struct, frozen=True, gc=False):
-    """A recorded event about the message of (node, visit). ``hard`` is set for bounces."""
+    """A recorded event about the message of (node, visit). ``hard`` is set for bounces.
+
+    ``because`` is why it stops the enrolment, if that is not its kind's own reason: the last of many soft bounces.
+    """
 
     event_id: EventId
     kind: SignalKind
@@ -127,14 +130,16 @@ class Signal(Struct, frozen=True, gc=False):
     occurred_at: datetime
     grade: Grade = Grade.HUMAN
     hard: bool | None = None
+    because: str = ""
 
 
 class Halt(Struct, frozen=True, gc=False):
-    """An operator, a suppression or a colleague's reply ends the enrolment."""
+    """An operator, a suppression or a colleague's reply ends the enrolment. ``event_id``: the event behind it."""
 
     at: datetime
     cause: str
     reason: str
+    event_id: EventId | None = None
 
 
 Stimulus = Enrol | Due | Sent | NotSent | Signal | Halt

@@ -15,6 +15,7 @@ from cadenza.core.problems import Problem
 
 class _Http(TypedDict):
     method: str
+    sourceIp: NotRequired[str]
 
 
 class _RequestContext(TypedDict):
@@ -52,6 +53,7 @@ class Request:
     received_at: datetime
     headers: Mapping[str, str]
     body: bytes = b""
+    ip: str = ""
 
     @classmethod
     def from_event(cls, event: HttpEvent) -> Self:
@@ -65,6 +67,7 @@ class Request:
             received_at=datetime.fromtimestamp(context["timeEpoch"] / 1000, UTC),
             headers={name.lower(): value for name, value in event["headers"].items()},
             body=b64decode(body) if event["isBase64Encoded"] else body.encode(),
+            ip=context["http"].get("sourceIp", ""),
         )
 
 

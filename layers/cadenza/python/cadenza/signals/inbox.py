@@ -9,13 +9,13 @@ from pydantic import JsonValue
 from cadenza.core.errors import Retryable, Unauthorised
 from cadenza.core.ids import MessageId
 from cadenza.core.log import get_logger
-from cadenza.core.messages import SignalKind, SignalReported
+from cadenza.core.messages import Grade, SignalKind, SignalReported
 from cadenza.core.queues import Queue
 from cadenza.leads import firecrawl_webhook
 from cadenza.signals import events
 from cadenza.signals.gateway import Request
-from cadenza.signals.grading import Evidence, clues, conclude
-from cadenza.signals.links import Links
+from cadenza.signals.grading import HONEYPOT, Clue, Evidence, clues, conclude
+from cadenza.signals.links import Links, UnknownLink
 
 PROVIDER = "cadenza"
 """Our own tracking and opt-out, as the ``provider`` of their signals."""
@@ -71,13 +71,21 @@ class Inbox:
         """
         self._enqueue_or_lose(self._seen(SignalKind.OPENED, self.links.verify_open(token), request), request)
 
-    def clicked(self, token: str, request: Request) -> str:
+    def clicked(self, token: str, request: Request) -> str | None:
         """Take in a click; returns the URL to go on to. If SQS fails, the click is lost, and the reader still arrives.
+
+        None for the hidden link: whoever follows it is a machine, and there is nowhere to go on to.
 
         Raises:
             UnknownLink: Not one of our links.
         """
-        message_id, target = self.links.verify_click(token)
+        try:
+            message_id, target = self.links.verify_click(token)
+        except UnknownLink:
+            message_id = self.links.verify_honeypot(token)
+            trapped = Clue(Grade.MACHINE, HONEYPOT)
+            self._enqueue_or_lose(self._seen(SignalKind.CLICKED, message_id, request, trapped), request)
+            return None
         self._enqueue_or_lose(self._seen(SignalKind.CLICKED, message_id, request, url=target), request)
         return target
 
@@ -98,9 +106,12 @@ class Inbox:
         )
         self._enqueue(signal, request)
 
-    def _seen(self, kind: SignalKind, message_id: MessageId, request: Request, **details: JsonValue) -> SignalReported:
+    def _seen(
+        self, kind: SignalKind, message_id: MessageId, request: Request, *known: Clue, **details: JsonValue
+    ) -> SignalReported:
+        """Graded by this request alone; `cadenza.delivery.grading` looks at what happened around it."""
         agent = request.headers.get("user-agent", "")
-        grading = conclude(clues(Evidence(agent, request.method, request.headers)))
+        grading = conclude((*known, *clues(Evidence(agent, request.method, request.headers))))
         return SignalReported(
             provider=PROVIDER,
             provider_event_id=f"{kind}:{request.id}",
@@ -109,7 +120,12 @@ class Inbox:
             occurred_at=request.received_at,
             grade=grading.grade,
             grade_reasons=grading.reasons,
-            payload={"method": request.method, "user_agent": agent[:MAX_AGENT_CHARS], **details},
+            payload={
+                "method": request.method,
+                "user_agent": agent[:MAX_AGENT_CHARS],
+                "ip": request.ip,
+                **details,
+            },
         )
 
     def _enqueue(self, signal: SignalReported, request: Request) -> None:

@@ -35,6 +35,7 @@ class Purpose(StrEnum):
 
     OPEN = "open"
     CLICK = "click"
+    HONEYPOT = "honeypot"
     UNSUBSCRIBE = "unsubscribe"
 
 
@@ -59,6 +60,10 @@ class Links:
         target = _ascii_url(target_url)
         return f"{self._base}/t/c/{self._sign(Purpose.CLICK, message_id.bytes + target)}"
 
+    def honeypot(self, message_id: MessageId) -> str:
+        """The URL that no person sees. It looks as a click's does: only we can tell that its token has no target."""
+        return f"{self._base}/t/c/{self._sign(Purpose.HONEYPOT, message_id.bytes)}"
+
     def unsubscribe(self, message_id: MessageId) -> str:
         """The URL whose page offers the opt-out, and whose POST is the one-click opt-out of RFC 8058."""
         return f"{self._base}/u/{self._sign(Purpose.UNSUBSCRIBE, message_id.bytes)}"
@@ -79,6 +84,14 @@ class Links:
         """
         payload = self._verify(Purpose.CLICK, token)
         return MessageId(UUID(bytes=payload[:ID_BYTES])), payload[ID_BYTES:].decode("ascii")
+
+    def verify_honeypot(self, token: str) -> MessageId:
+        """The message whose hidden link was followed.
+
+        Raises:
+            UnknownLink: We did not sign this token for this purpose.
+        """
+        return _whole_id(self._verify(Purpose.HONEYPOT, token))
 
     def verify_unsubscribe(self, token: str) -> MessageId:
         """The message whose recipient opts out.

@@ -56,6 +56,10 @@ TRY_AGAIN: Final = _page(
     "<p>We could not record your wish just now. Please try again in a moment.</p>",
     _FORM.format(label="Try again"),
 )
+NOTHING_HERE: Final = _page(
+    "There is nothing here",
+    "<p>This link is for programs that check mails. Nothing has changed. You can close this page.</p>",
+)
 UNKNOWN_LINK: Final = _page(
     "This link does not work", "<p>It may have been cut short. Please open it from the mail again.</p>"
 )

@@ -52,7 +52,10 @@ def _pixel(inbox: Inbox, request: Request, token: str) -> Response:
 
 
 def _click(inbox: Inbox, request: Request, token: str) -> Response:
-    return Response(HTTPStatus.FOUND, headers={**pages.PRIVATE_HEADERS, "location": inbox.clicked(token, request)})
+    target = inbox.clicked(token, request)
+    if target is None:
+        return Response(HTTPStatus.OK, pages.NOTHING_HERE, pages.PAGE_HEADERS)
+    return Response(HTTPStatus.FOUND, headers={**pages.PRIVATE_HEADERS, "location": target})
 
 
 def _ask(inbox: Inbox, _: Request, token: str) -> Response:
