@@ -160,6 +160,7 @@ class Demo:
     def _begin(self) -> str:
         sender = self._post("/v1/senders", SENDER)
         settings = self._get("/v1/automation/settings")
+        # People here react within the second, which elsewhere only scanners do.
         self._answer(self.api.put("/v1/automation/settings", json={**settings, "stagger_s": 1, "scan_window_s": 0}))
         wanted = {"name": "Demo", "kind": "ai", "sender_id": sender["id"], "brief": BRIEF}
         campaign_id = str(self._post("/v1/campaigns", wanted)["id"])

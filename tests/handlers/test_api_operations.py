@@ -95,6 +95,8 @@ def test_settings_are_replaced_as_a_whole(api: Client):
     """Broken, mails would go out on holidays, or by settings that nobody has chosen."""
     before = api.get("/v1/automation/settings")
     assert (before["daily_cap"], before["working_days"]) == (None, [1, 2, 3, 4, 5, 6, 7])
+    assert (before["soft_bounce_limit"], before["soft_bounce_days"], before["absence_days"]) == (3, 30, 7)
+    assert (before["scan_window_s"], before["stop_company_on_reply"]) == (60, False)
     wanted = {
         "working_hours_start": "09:00:00",
         "working_hours_end": "17:30:00",
@@ -103,6 +105,11 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         "extra_holidays": ["2026-12-24"],
         "daily_cap": 40,
         "offline_fallback": False,
+        "stop_company_on_reply": True,
+        "soft_bounce_limit": None,
+        "soft_bounce_days": 14,
+        "absence_days": 10,
+        "scan_window_s": 0,
     }
     reply = api.call("PUT", "/v1/automation/settings", wanted)
     assert reply.status == 200, reply.text
@@ -123,6 +130,10 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         ({"holidays_country": "XX"}, "/holidays_country"),
         ({"daily_cap": 2**31}, "/daily_cap"),
         ({"stagger_s": 901}, "/stagger_s"),
+        ({"soft_bounce_limit": 0}, "/soft_bounce_limit"),
+        ({"soft_bounce_days": 0}, "/soft_bounce_days"),
+        ({"absence_days": 91}, "/absence_days"),
+        ({"scan_window_s": -1}, "/scan_window_s"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(api: Client, wanted: Any, pointer: str):

@@ -202,12 +202,14 @@ class Scene:
         conn: Connection,
         *,
         contact: Mapping[str, Any] | None = None,
+        contact_id: ContactId | None = None,
         enrolment: Mapping[str, Any] | None = None,
         **given: Any,
     ) -> MessageId:
-        """A person, enrolled in the plan's first node, whose message waits to be sent."""
-        lead_id = add_lead(conn, self.workspace_id)
-        contact_id = add_contact(conn, self.workspace_id, lead_id, **(contact or {}))
+        """A person (or ``contact_id``), enrolled in the plan's first node, whose message waits to be sent."""
+        if contact_id is None:
+            lead_id = add_lead(conn, self.workspace_id)
+            contact_id = add_contact(conn, self.workspace_id, lead_id, **(contact or {}))
         enrolment_id = add_enrolment(
             conn, self.workspace_id, self.campaign_id, contact_id, self.plan_id, **(enrolment or {})
         )

@@ -167,6 +167,8 @@ def absences(
         day = _return_day(note)
         if day is None:
             day = note.occurred_at.astimezone(zone).date() + timedelta(days=days[message.workspace_id])
+        if day < now.date():
+            continue  # wherever they are, they are back
         until = first_instant(datetime.combine(day, time()), zone)
         if until > now:
             found.append(NewHold(message.contact_id, until, ABSENT))
