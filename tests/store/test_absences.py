@@ -11,7 +11,7 @@ from cadenza.core.db import Database
 from cadenza.core.ids import MessageId
 from cadenza.core.messages import Grade, SignalKind, SignalReported
 from tests.store.builders import PLAN
-from tests.store.people import DAY, NOW, People, reported
+from tests.store.reacting import DAY, NOW, People, reported
 
 HOUR = timedelta(hours=1)
 WAITS = ("active", "")

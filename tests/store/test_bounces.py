@@ -16,7 +16,7 @@ from cadenza.core.ids import ContactId, EventId, MessageId
 from cadenza.core.messages import SignalKind, SignalReported
 from cadenza.delivery.bounces import Bounce, Limit, reaching
 from cadenza.delivery.outcomes import record
-from tests.store.people import DAY, MINUTE, NOW, People, reported, unsuppress
+from tests.store.reacting import DAY, MINUTE, NOW, People, reported, unsuppress
 
 BOUNCED = SignalKind.BOUNCED
 WAITS = ("active", "")

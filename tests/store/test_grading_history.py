@@ -14,7 +14,7 @@ from cadenza.campaigns.timeline import EntryKind, timeline
 from cadenza.core.db import Database
 from cadenza.core.ids import EnrolmentId, MessageId, made_at
 from cadenza.core.messages import Grade, SignalKind, SignalReported
-from tests.store.people import DAY, MINUTE, NOW, People, reported
+from tests.store.reacting import DAY, MINUTE, NOW, People, reported
 
 OPENED, CLICKED, DELIVERED = SignalKind.OPENED, SignalKind.CLICKED, SignalKind.DELIVERED
 SECOND = timedelta(seconds=1)

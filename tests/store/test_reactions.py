@@ -17,7 +17,7 @@ from cadenza.delivery.gate import claim
 from cadenza.delivery.model import Attempt
 from cadenza.delivery.outcomes import record
 from cadenza.delivery.service import LEASE
-from tests.store.people import DAY, NOW, People, reported
+from tests.store.reacting import DAY, NOW, People, reported
 
 REPLIED = SignalKind.REPLIED
 WAITS = ("active", "")
