@@ -175,7 +175,7 @@ def test_a_batch_of_signals_takes_a_constant_number_of_statements(database: Data
     ]
     with counted(database) as sent, database.worker() as conn:
         record(conn, signals, now + timedelta(minutes=5))
-    assert len(sent) <= 14
+    assert len(sent) <= 12
     with database.worker() as conn:
         assert rows(conn, "SELECT DISTINCT status, reason FROM contact_campaigns") == [("completed", "stop node end")]
 

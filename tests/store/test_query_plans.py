@@ -148,6 +148,28 @@ def test_taking_signals_in(conn: Connection, seeded: list[Seeded]) -> None:
     assert sequential_scans(conn, lambda: record(conn, signals, NOW + timedelta(minutes=9))) == []
 
 
+def test_what_signals_mean_for_others(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each answer, bounce and click would read all people, all their campaigns or all events."""
+    conn.execute(text("UPDATE automation_settings SET stop_company_on_reply = true"))
+    later = NOW + timedelta(minutes=8)
+    signals = [
+        SignalReported(
+            provider="p",
+            provider_event_id=f"{kind}-{row.message_id}",
+            message_id=row.message_id,
+            kind=kind,
+            occurred_at=later,
+            hard=False if kind is SignalKind.BOUNCED else None,
+        )
+        for row, kind in zip(
+            seeded[-20:],
+            (SignalKind.REPLIED, SignalKind.CLICKED, SignalKind.BOUNCED, SignalKind.OPENED) * 5,
+            strict=True,
+        )
+    ]
+    assert sequential_scans(conn, lambda: record(conn, signals, NOW + timedelta(minutes=9))) == []
+
+
 def test_looking_after_the_outbox(conn: Connection) -> None:
     """If it failed, each sweep would read every mail ever sent."""
     assert sequential_scans(conn, lambda: outbox.requeue(conn, NOW, NOW, NOW)) == []

@@ -234,5 +234,5 @@ def test_a_batch_takes_a_constant_number_of_statements(sparing: People, database
     sent: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
     sparing.hear(*signals)
-    assert len(sent) <= 18, len(sent)
+    assert len(sent) <= 14, len(sent)
     assert holds_together(sparing)

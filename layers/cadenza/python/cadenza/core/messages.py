@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
@@ -127,6 +127,10 @@ class SignalReported(Message):
     hard: bool | None = None
     away_until: date | None = None
     payload: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+OUT_OF_OFFICE: Final = "out_of_office"
+"""The grade reason of an automatic reply of somebody who is away, with or without a date of return."""
 
 
 # --- campaign-execution ------------------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from cadenza.core.ids import EventId, MessageId
-from cadenza.core.messages import Grade, SignalKind, SignalReported
+from cadenza.core.messages import OUT_OF_OFFICE, Grade, SignalKind, SignalReported
 from cadenza.delivery.heard import Heard, Message, Messages
-from cadenza.signals.grading import OUT_OF_OFFICE, SAME_VISITOR, Grading, Surroundings, Visit, review, visit_of
+from cadenza.signals.grading import SAME_VISITOR, Grading, Surroundings, Visit, review, visit_of
 
 _CLICKS_READ: Final = 100
 """Of one message at most: somebody who calls a link in a loop costs no more than that."""

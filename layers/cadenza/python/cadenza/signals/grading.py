@@ -21,8 +21,6 @@ _SEVERITY = (Grade.HUMAN, Grade.LIKELY_MACHINE, Grade.MACHINE)
 
 HONEYPOT: Final = "honeypot"
 """The reason of a click on the link that no person sees."""
-OUT_OF_OFFICE: Final = "out_of_office"
-"""The reason of a reply that only says that its person is away."""
 IMAGE_PROXY: Final = "image_proxy"
 READ_LATER: Final = "long_after_delivery"
 
