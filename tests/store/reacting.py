@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
+import pytest
 from sqlalchemy import Connection, text
 
 from cadenza.core import tables
@@ -20,7 +22,24 @@ from cadenza.engine.apply import FollowUp
 from tests.store.builders import NOW, Scene, add_campaign, add_contact, add_lead, add_scene
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+T = TypeVar("T")
 _numbers = count(1)
+
+
+def in_turn(database: Database, first: Callable[[Connection], object], second: Callable[[Connection], T]) -> T:
+    """What ``second`` answers when it comes while the transaction of ``first`` is open, and has to wait for it."""
+
+    def alone() -> T:
+        with database.worker() as conn:
+            return second(conn)
+
+    with ThreadPoolExecutor(1) as pool:
+        with database.worker() as conn:
+            first(conn)
+            other = pool.submit(alone)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.2)
+        return other.result(timeout=10)
 
 
 def reported(message_id: MessageId, kind: SignalKind, at: datetime, **given: Any) -> SignalReported:

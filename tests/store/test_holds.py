@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -18,6 +17,7 @@ from cadenza.delivery.gate import claim
 from cadenza.delivery.model import Attempt
 from cadenza.delivery.service import LEASE
 from tests.store.builders import add_contact, add_scene, add_workspace
+from tests.store.reacting import in_turn
 
 DAY = timedelta(days=1)
 
@@ -77,20 +77,10 @@ def test_a_hold_and_a_claim_never_miss_each_other(database: Database, now: datet
     def send(conn: Connection) -> int:
         return len(claim(conn, [message_id], Attempt(new_id(), now, now + LEASE)).claimed)
 
-    def alone(act):
-        with database.worker() as conn:
-            return act(conn)
-
-    # Given one of them in its transaction; when the other comes, it has to wait; then it sees what the first has done.
-    first, second = (put_on_hold, send) if hold_first else (send, put_on_hold)
-    with ThreadPoolExecutor(1) as pool:
-        with database.worker() as conn:
-            first(conn)
-            other = pool.submit(alone, second)
-            with pytest.raises(TimeoutError):
-                other.result(timeout=0.2)
-        result = other.result(timeout=10)
-    assert result == (0 if hold_first else {person})
+    if hold_first:
+        assert in_turn(database, put_on_hold, send) == 0
+    else:
+        assert in_turn(database, send, put_on_hold) == {person}
 
 
 def test_a_held_persons_message_waits_for_the_end_of_the_hold(database: Database, now: datetime):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -17,7 +16,7 @@ from cadenza.delivery.gate import claim
 from cadenza.delivery.model import Attempt
 from cadenza.delivery.outcomes import record
 from cadenza.delivery.service import LEASE
-from tests.store.reacting import DAY, NOW, People, reported
+from tests.store.reacting import DAY, NOW, People, in_turn, reported
 
 REPLIED = SignalKind.REPLIED
 WAITS = ("active", "")
@@ -173,13 +172,8 @@ def test_two_answers_at_once_do_not_stand_in_each_others_way(sparing: People, da
     """Broken, two colleagues who answer in the same second would block each other, or stop twice."""
     company = sparing.lead()
     first, second = sparing.mail(sparing.person(company)), sparing.mail(sparing.person(company))
-    with ThreadPoolExecutor(1) as pool:
-        with database.worker() as conn:
-            record(conn, [reported(first, REPLIED, NOW + HOUR)], NOW + DAY)
-            other = pool.submit(sparing.hear, reported(second, REPLIED, NOW + HOUR))
-            with pytest.raises(TimeoutError):
-                other.result(timeout=0.3)
-        other.result(timeout=10)
+    answers = [reported(message_id, REPLIED, NOW + HOUR) for message_id in (first, second)]
+    in_turn(database, *(lambda conn, answer=answer: record(conn, [answer], NOW + DAY) for answer in answers))
     assert sparing.stood(first) == ("stopped", "replied")
     assert sparing.stood(second) == ("stopped", "a colleague replied")
     assert sparing.rows("SELECT count(*) FROM campaign_transitions") == [(2,)]
@@ -199,18 +193,8 @@ def test_once_a_reply_is_recorded_no_other_campaign_sends(people: People, databa
         now = NOW + DAY
         return len(claim(conn, [queued], Attempt(new_id(), now, now + LEASE)).claimed)
 
-    def alone(act):
-        with database.worker() as conn:
-            return act(conn)
-
     first, second = (reply, send) if reply_first else (send, reply)
-    with ThreadPoolExecutor(1) as pool:
-        with database.worker() as conn:
-            first(conn)
-            other = pool.submit(alone, second)
-            with pytest.raises(TimeoutError):
-                other.result(timeout=0.3)
-        assert not other.result(timeout=10)
+    assert not in_turn(database, first, second)
     ((status,),) = people.rows("SELECT status FROM outbound_messages WHERE id = :id", id=queued)
     assert status == ("skipped" if reply_first else "sending")
     assert people.stood(queued) == ("stopped", "replied to another campaign")
