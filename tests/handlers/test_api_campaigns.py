@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -170,13 +170,14 @@ def test_an_enrolment_tells_its_story(api: Client, database: Database, scene: Sc
     (enrolment_id,) = column(database, "contact_campaigns.id")
     with database.worker() as conn:
         apply(conn, [(enrolment_id, Sent("intro", 1, NOW))], NOW)
+        read_at = NOW + timedelta(minutes=2)
         opened = SignalReported(
-            provider="ses", provider_event_id="1", message_id=message_id, kind=SignalKind.OPENED, occurred_at=NOW
+            provider="ses", provider_event_id="1", message_id=message_id, kind=SignalKind.OPENED, occurred_at=read_at
         )
         machine = opened.model_copy(
             update={"provider_event_id": "0", "grade": Grade.MACHINE, "grade_reasons": ("opened within 1 s",)}
         )
-        record(conn, [machine, opened], NOW)
+        record(conn, [machine, opened], read_at)
     told = api.get(f"/v1/enrolments/{enrolment_id}/timeline")["items"]
     kinds = [entry["kind"] for entry in told]
     assert sorted(told, key=lambda entry: entry["at"]) == told
