@@ -322,7 +322,7 @@ def test_a_claim_takes_the_same_number_of_statements_for_one_and_for_many(databa
         claim_now(database, batch, now)
         event.remove(database.engine, "before_cursor_execute", count)
         counts.append(len(statements))
-    assert counts == [6, 6]
+    assert counts == [7, 7]
 
 
 def test_follow_ups_know_the_mails_before_them(database: Database, now: datetime):

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 from cadenza.campaigns.forecast import Nothing, Send
 from cadenza.core.ids import made_at
 from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus
-from cadenza.delivery.gate import next_quota_day, quota_day
+from cadenza.delivery.limits import next_quota_day, quota_day
 from cadenza.delivery.inspection import Inspection, Standing, Suppression, Wanted, inspect
 from cadenza.delivery.model import Verdict
 from cadenza.engine.schedule import next_slot
@@ -35,6 +35,9 @@ class Gate(StrEnum):
     DUE = "due"
     HOLD = "hold"
     WINDOW = "window"
+    GAP = "gap"
+    FREQUENCY = "frequency"
+    DOMAIN = "domain"
     CAP = "cap"
     ATTEMPT = "attempt"
     """It is in a provider's hands, or nobody knows."""
@@ -113,7 +116,16 @@ def _gates(found: Inspection, enrolment: Enrolment, send: Send | None) -> Iterat
             case Verdict.HELD:
                 until = enrolment.rules.not_before
                 yield Block(gate=Gate.HOLD, verdict=verdict, reason="the person is on hold", clears_at=until)
-            case Verdict.WINDOW_CLOSED | Verdict.CAP_REACHED | Verdict.OK:
+            case Verdict.CONTACT_GAP:
+                reason = "another campaign has just written to this person"
+                yield Block(gate=Gate.GAP, verdict=verdict, reason=reason, clears_at=found.gap_until)
+            case Verdict.FREQUENCY:
+                reason = "this person has had as many messages as the workspace allows in that time"
+                yield Block(gate=Gate.FREQUENCY, verdict=verdict, reason=reason, clears_at=found.frequent_until)
+            case Verdict.DOMAIN_GAP:
+                reason = "a mail to this person's domain has just gone"
+                yield Block(gate=Gate.DOMAIN, verdict=verdict, reason=reason, clears_at=found.domain_until)
+            case Verdict.WINDOW_CLOSED | Verdict.CAP_REACHED | Verdict.PACED | Verdict.OK:
                 pass
             case _:
                 assert_never(verdict)
@@ -161,8 +173,9 @@ def _windows(plan: CompiledPlan, enrolment: Enrolment, send: Send, found: Inspec
     allowed = next_slot(plan, send.node, enrolment.rules, earliest)
     if allowed is not None and quota_day(allowed.at) == quota_day(now):
         for cap in found.caps:
-            if cap.used >= cap.limit:
-                reason = f"the {cap.scope}'s daily cap is used up: {cap.used} of {cap.limit}"
+            if found.full(cap):
+                promised = f", {cap.booked} promised to earlier ones" if cap.used < cap.limit else ""
+                reason = f"the {cap.scope}'s daily cap is used up: {cap.used} of {cap.limit}{promised}"
                 tomorrow = next_quota_day(now)
                 yield Block(gate=Gate.CAP, verdict=Verdict.CAP_REACHED, reason=reason, clears_at=tomorrow)
 

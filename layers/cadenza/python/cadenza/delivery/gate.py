@@ -1,16 +1,19 @@
 """The gate: one statement judges a batch of queued messages, counts the caps and claims. Never: look, then send.
 
-Lock order: campaigns (shared), enrolments, quotas, then the outbox rows, which are never waited for. Whoever pauses or
-cancels writes the campaign, and whoever ends an enrolment holds it; so a claim either committed before the stop or sees
-it (I3). All that can wait comes before the judging statement, so that its snapshot is as new as its commit allows.
+Lock order: campaigns (shared), enrolments, lanes (persons, domains, providers), quotas, then the outbox rows, which are
+never waited for. Whoever pauses or cancels writes the campaign, and whoever ends an enrolment holds it; so a claim either
+committed before the stop or sees it (I3). All that can wait comes before the judging statement, so that its snapshot is
+as new as its commit allows. What is counted (I8) has its lock by then: a cap its quota row, a person's, a domain's and a
+provider's count its lane.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
-from typing import Any, assert_never
+from types import MappingProxyType
+from typing import Any, Final, assert_never
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
@@ -18,6 +21,7 @@ from sqlalchemy import Connection, Row, text
 from cadenza.core.ids import EnrolmentId, MessageId
 from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus, SuppressionChannel
 from cadenza.core.tables.base import literals
+from cadenza.delivery.limits import LANES, LIMITS, RECENT, SCOPES, quota_day
 from cadenza.delivery.model import (
     DISPOSITIONS,
     Attempt,
@@ -48,26 +52,45 @@ class Claims:
     put_off: list[Judged] = field(default_factory=list[Judged])
 
 
-def claim(conn: Connection, message_ids: Sequence[MessageId], attempt: Attempt) -> Claims:
+SLICE_S: Final = 4
+"""How long a batch may take to be handed over at its provider's pace: ten such batches fit in the function's time."""
+NO_SLICES: Final[Mapping[str, int]] = MappingProxyType({})
+
+
+def claim(
+    conn: Connection, message_ids: Sequence[MessageId], attempt: Attempt, slices: Mapping[str, int] = NO_SLICES
+) -> Claims:
     """Judge the queued ones of the messages at ``attempt.at``; claim what may go, skip what never may.
 
-    Six statements, whatever the size of the batch. Claimed rows are ``sending`` under the attempt's id and lease; the
+    ``slices`` says how many mails a provider may be handed at once (in `SLICE_S`), where it has a pace.
+
+    Seven statements, whatever the size of the batch. Claimed rows are ``sending`` under the attempt's id and lease; the
     caps of their workspace, campaign and sender have been charged, on the attempt's UTC day. What waits or is put off
     stays queued, without a hint under way, and with the verdict as its reason; what is not due yet keeps its reason.
     """
-    batch = {"ids": list(message_ids), "day": quota_day(attempt.at)}
+    day = quota_day(attempt.at)
+    batch = {"ids": list(message_ids), "day": day}
     enrolment_ids: list[EnrolmentId] = list(conn.execute(_ENTER, {"ids": batch["ids"]}).scalars())
     claims = Claims(store.lock(conn, enrolment_ids, attempt.at))
     if not enrolment_ids:
         return claims
+    conn.execute(_LANES, {"ids": batch["ids"]})
     conn.execute(_LOCK_QUOTAS, batch)
-    judged = conn.execute(
-        _CLAIM, {**batch, "now": attempt.at, "attempt_id": attempt.id, "lease_until": attempt.lease_until}
-    ).all()
+    parameters = {
+        **batch,
+        "first_day": day,
+        "last_day": day,
+        "now": attempt.at,
+        "attempt_id": attempt.id,
+        "lease_until": attempt.lease_until,
+        "slices": json.dumps(dict(slices)),
+        "slice_s": SLICE_S,
+    }
+    judged = conn.execute(_CLAIM, parameters).all()
     claimed_ids: list[MessageId] = []
     for row in judged:
         verdict = Verdict(row.verdict)
-        message = Judged(_stay(row), verdict, row.due_at)
+        message = Judged(_stay(row), verdict, row.due_at, row.clears_at, tuple(row.caps))
         match disposition := DISPOSITIONS[verdict]:
             case Disposition.CLAIM:
                 claimed_ids.append(row.id)
@@ -84,16 +107,6 @@ def claim(conn: Connection, message_ids: Sequence[MessageId], attempt: Attempt) 
     return claims
 
 
-def quota_day(instant: datetime) -> str:
-    """The UTC day that a message claimed at ``instant`` counts for, ISO 8601."""
-    return instant.astimezone(UTC).date().isoformat()
-
-
-def next_quota_day(instant: datetime) -> datetime:
-    """The first instant of the next UTC day, when the daily caps begin anew."""
-    return datetime.combine(instant.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
-
-
 # Shared, because claims do not disturb one another; a pause or a cancellation waits for them, and they for it.
 _ENTER = text(f"""
     WITH wanted AS MATERIALIZED (
@@ -105,10 +118,7 @@ _ENTER = text(f"""
     SELECT DISTINCT w.enrolment_id FROM wanted w JOIN shared s ON s.id = w.campaign_id
 """)
 
-SCOPES = """
-    (VALUES ('workspace', m.workspace_id), ('campaign', m.campaign_id), ('sender', m.sender_id)) AS s(scope, scope_id)
-"""
-"""What a message ``m`` counts for."""
+_LANES = text(LANES)
 
 # The update changes nothing; it locks the row whether it was there or not, in one order for everybody.
 _LOCK_QUOTAS = text(f"""
@@ -152,6 +162,9 @@ _CONDITIONS: Mapping[Verdict, str] = {
     Verdict.NOT_DUE: "m.due_at > :now",
     Verdict.HELD: "EXISTS (SELECT FROM holds h WHERE h.contact_id = m.contact_id AND h.until > :now)",
     Verdict.WINDOW_CLOSED: "m.closes_at <= :now",
+    Verdict.CONTACT_GAP: "p.gap_until > :now",
+    Verdict.FREQUENCY: "p.frequent_until > :now",
+    Verdict.DOMAIN_GAP: "q.domain_until > :now",
 }
 
 _FIRST = " ".join(f"WHEN {condition} THEN '{verdict}'" for verdict, condition in _CONDITIONS.items())
@@ -163,6 +176,7 @@ JUDGED = f"""
     JOIN campaigns c ON c.id = m.campaign_id
     JOIN contact_campaigns e ON e.id = m.enrolment_id
     JOIN contacts k ON k.id = m.contact_id
+    JOIN automation_settings w ON w.workspace_id = m.workspace_id
     LEFT JOIN sender_identities s ON s.id = coalesce(m.sender_id, c.sender_id)
     CROSS JOIN LATERAL (
         SELECT btrim(coalesce(CASE m.channel WHEN '{Channel.EMAIL}' THEN k.email ELSE k.phone END, ''))
@@ -171,53 +185,97 @@ JUDGED = f"""
         SELECT ARRAY(SELECT array_to_string(l.labels[i:], '.') FROM generate_subscripts(l.labels, 1) AS i)
         FROM string_to_array(split_part(lower(a.address), '@', 2), '.') AS l(labels)
     ) AS d(domains)
+    {RECENT}
 """
 
-# The daily caps that the messages of ``judged`` count for; null is no cap.
-CAPS = """
-    SELECT 'workspace' AS scope, workspace_id AS id, daily_cap FROM automation_settings
-    WHERE workspace_id IN (SELECT workspace_id FROM judged)
-    UNION ALL
-    SELECT 'campaign', id, daily_cap FROM campaigns WHERE id IN (SELECT campaign_id FROM judged)
-    UNION ALL
-    SELECT 'sender', id, daily_cap FROM sender_identities WHERE id IN (SELECT sender_id FROM judged)
+# When what keeps a message back is over. Those of one batch that wait for the same thing wait for one another as well.
+_CLEARS_AT = f"""
+    CASE f.ruling
+        WHEN '{Verdict.CONTACT_GAP}' THEN
+            greatest(f.gap_until, CAST(:now AS timestamptz) + CASE WHEN f.stopped_by IS NULL THEN 0
+                                                                   ELSE f.contact_gap_s END * interval '1 second')
+            + (row_number() OVER (PARTITION BY f.ruling, f.contact_id ORDER BY f.due_at, f.id) - 1)
+              * f.contact_gap_s * interval '1 second'
+        WHEN '{Verdict.FREQUENCY}' THEN
+            greatest(f.frequent_until, CAST(:now AS timestamptz)
+                                       + CASE WHEN f.stopped_by IS NULL THEN 0 ELSE 1 END * interval '24 hours')
+        WHEN '{Verdict.DOMAIN_GAP}' THEN
+            greatest(f.domain_until, CAST(:now AS timestamptz) + CASE WHEN f.stopped_by IS NULL THEN 0
+                                                                      ELSE f.domain_gap_s END * interval '1 second')
+            + (row_number() OVER (PARTITION BY f.ruling, f.workspace_id, f.domain ORDER BY f.due_at, f.id) - 1)
+              * f.domain_gap_s * interval '1 second'
+        WHEN '{Verdict.PACED}' THEN
+            CAST(:now AS timestamptz) + :slice_s * interval '1 second'
+            * (1 + div(row_number() OVER (PARTITION BY f.ruling, f.provider ORDER BY f.due_at, f.id) - 1,
+                       CAST(CAST(:slices AS jsonb) ->> f.provider AS bigint)))
+    END
 """
 
-# The caps are walked message by message, the one that is due first first: each takes one from what its workspace,
-# campaign and sender have left, if all three have something. Counting per cap at once would charge one cap for
-# messages that another cap stops.
+# The line is walked message by message, the one that is due first first: each takes one of everything that it counts
+# for, if all of it has something left. Counting per cap at once would charge one cap for messages that another stops.
+#
+# ``room`` has what is left by key. A cap stands there twice: what is left of it, and (with a "+") what is left of it
+# for those who have no place of their own, so that nobody overtakes who was put off. A gap leaves room for one, and a
+# person or domain is counted here only if several messages of the batch want it: what went before is judged already.
 _CLAIM = text(f"""
     WITH RECURSIVE candidate AS MATERIALIZED (
         SELECT * FROM outbound_messages
         WHERE id = ANY(:ids) AND status = '{MessageStatus.QUEUED}' ORDER BY id FOR UPDATE SKIP LOCKED
     ), judged AS MATERIALIZED (
-        SELECT m.id, m.enrolment_id, m.campaign_id, m.node, m.visit, m.due_at, m.workspace_id, s.id AS sender_id,
-               a.address,
+        SELECT m.id, m.enrolment_id, m.campaign_id, m.contact_id, m.node, m.visit, m.due_at, m.workspace_id,
+               s.id AS sender_id, s.provider, a.address, own.domain, m.booked_on = CAST(:day AS date) AS has_place,
+               w.contact_gap_s, w.frequency_cap, w.frequency_days, w.domain_gap_s, p.gap_until, p.frequent_until,
+               p.recent, q.domain_until,
+               array_remove(ARRAY['workspace:' || m.workspace_id, 'campaign:' || m.campaign_id, 'sender:' || s.id,
+                                  'provider:' || s.provider], NULL) AS caps,
                CASE {_FIRST} ELSE '{Verdict.OK}' END AS verdict
         {JUDGED}
-    ), cap AS (
-        {CAPS}
-    ), room AS (
-        SELECT coalesce(jsonb_object_agg(cap.id, cap.daily_cap - q.used), '{{}}') AS remaining
-        FROM cap JOIN send_quota q ON q.scope = cap.scope AND q.scope_id = cap.id AND q.day = CAST(:day AS date)
-        WHERE cap.daily_cap IS NOT NULL
+    ), {LIMITS}, room AS (
+        SELECT coalesce(jsonb_object_agg(r.key, r.n), '{{}}') AS remaining FROM (
+            SELECT key, cap - used AS n FROM limits
+            UNION ALL
+            SELECT '+' || key, cap - used - booked FROM limits
+            UNION ALL
+            SELECT 'pace:' || key, CAST(value AS numeric) FROM jsonb_each_text(CAST(:slices AS jsonb))
+            UNION ALL
+            SELECT 'contact:' || contact_id, 1 FROM judged WHERE contact_gap_s > 0
+            GROUP BY contact_id HAVING count(DISTINCT enrolment_id) > 1
+            UNION ALL
+            SELECT 'frequency:' || contact_id, min(frequency_cap - recent) FROM judged
+            WHERE frequency_cap IS NOT NULL GROUP BY contact_id HAVING count(*) > 1
+            UNION ALL
+            SELECT 'domain:' || workspace_id || ':' || domain, 1 FROM judged
+            WHERE domain_gap_s > 0 AND domain <> '' GROUP BY workspace_id, domain HAVING count(*) > 1
+        ) r
     ), in_line AS MATERIALIZED (
         SELECT row_number() OVER (ORDER BY due_at, id) AS place, id,
-               ARRAY[workspace_id, campaign_id, sender_id]::text[] AS scope_ids
+               ARRAY['contact:' || contact_id, 'frequency:' || contact_id, 'domain:' || workspace_id || ':' || domain]
+               || caps || CASE WHEN has_place IS TRUE THEN '{{}}'
+                               ELSE ARRAY(SELECT '+' || c.key FROM unnest(caps) AS c(key)) END
+               || ('pace:' || provider) AS keys
         FROM judged WHERE verdict = '{Verdict.OK}'
     ), walk AS (
-        SELECT CAST(0 AS bigint) AS place, CAST(NULL AS uuid) AS id, true AS fits, remaining FROM room
+        SELECT CAST(0 AS bigint) AS place, CAST(NULL AS uuid) AS id, CAST(NULL AS text) AS stopped_by, remaining
+        FROM room
         UNION ALL
-        SELECT l.place, l.id, t.fits, CASE WHEN t.fits THEN w.remaining || t.taken ELSE w.remaining END
+        SELECT l.place, l.id, t.stopped_by,
+               CASE WHEN t.stopped_by IS NULL THEN w.remaining || t.taken ELSE w.remaining END
         FROM walk w
         JOIN in_line l ON l.place = w.place + 1
         CROSS JOIN LATERAL (
-            SELECT coalesce(bool_and(r.n > 0), true) AS fits, coalesce(jsonb_object_agg(r.id, r.n - 1), '{{}}') AS taken
-            FROM (SELECT i.id, CAST(w.remaining ->> i.id AS int) AS n FROM unnest(l.scope_ids) AS i(id)) r
+            SELECT (array_agg(r.key ORDER BY r.nth) FILTER (WHERE r.n < 1))[1] AS stopped_by,
+                   coalesce(jsonb_object_agg(r.key, r.n - 1), '{{}}') AS taken
+            FROM (SELECT i.key, i.nth, CAST(w.remaining ->> i.key AS numeric) AS n
+                  FROM unnest(l.keys) WITH ORDINALITY AS i(key, nth)) r
             WHERE r.n IS NOT NULL
         ) t
     ), final AS MATERIALIZED (
-        SELECT j.*, CASE WHEN w.fits IS FALSE THEN '{Verdict.CAP_REACHED}' ELSE j.verdict END AS ruling
+        SELECT j.*, w.stopped_by,
+               CASE WHEN w.stopped_by IS NULL THEN j.verdict ELSE
+                   CASE split_part(w.stopped_by, ':', 1)
+                       WHEN 'contact' THEN '{Verdict.CONTACT_GAP}' WHEN 'frequency' THEN '{Verdict.FREQUENCY}'
+                       WHEN 'domain' THEN '{Verdict.DOMAIN_GAP}' WHEN 'pace' THEN '{Verdict.PACED}'
+                       ELSE '{Verdict.CAP_REACHED}' END END AS ruling
         FROM judged j LEFT JOIN walk w ON w.id = j.id
     ), written AS (
         UPDATE outbound_messages m
@@ -227,9 +285,12 @@ _CLAIM = text(f"""
             finished_at = CASE WHEN f.ruling IN ({_SKIPPED}) THEN CAST(:now AS timestamptz) END,
             attempt_id = CASE WHEN f.ruling = '{Verdict.OK}' THEN CAST(:attempt_id AS uuid) END,
             lease_until = CASE WHEN f.ruling = '{Verdict.OK}' THEN CAST(:lease_until AS timestamptz) END,
+            claimed_at = CASE WHEN f.ruling = '{Verdict.OK}' THEN CAST(:now AS timestamptz) END,
             enqueued_at = CASE WHEN f.ruling = '{Verdict.OK}' THEN m.enqueued_at END,
+            booked_on = CASE WHEN f.ruling IN ('{Verdict.NOT_DUE}', '{Verdict.PACED}') THEN m.booked_on END,
             sender_id = coalesce(f.sender_id, m.sender_id),
-            to_address = CASE WHEN f.ruling = '{Verdict.OK}' THEN f.address ELSE m.to_address END
+            to_address = CASE WHEN f.ruling = '{Verdict.OK}' THEN f.address ELSE m.to_address END,
+            recipient_domain = CASE WHEN f.ruling = '{Verdict.OK}' THEN f.domain ELSE m.recipient_domain END
         FROM final f WHERE m.id = f.id
     ), charged AS (
         UPDATE send_quota q SET used = q.used + t.n
@@ -238,8 +299,13 @@ _CLAIM = text(f"""
             WHERE m.ruling = '{Verdict.OK}' GROUP BY 1, 2
         ) t
         WHERE q.scope = t.scope AND q.scope_id = t.scope_id AND q.day = CAST(:day AS date)
+    ), metered AS (
+        UPDATE provider_quotas p SET claimed = p.claimed + t.n
+        FROM (SELECT provider, count(*) AS n FROM final WHERE ruling = '{Verdict.OK}' GROUP BY 1) t
+        WHERE p.provider = t.provider
     )
-    SELECT id, enrolment_id, campaign_id, node, visit, due_at, ruling AS verdict FROM final ORDER BY id
+    SELECT id, enrolment_id, campaign_id, node, visit, due_at, ruling AS verdict, caps, {_CLEARS_AT} AS clears_at
+    FROM final f ORDER BY due_at, id
 """)
 
 _CONTENT = text(f"""

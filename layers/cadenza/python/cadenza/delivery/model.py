@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -34,7 +34,15 @@ class Verdict(StrEnum):
     NOT_DUE = "not_due"
     HELD = "held"
     WINDOW_CLOSED = "window_closed"
+    CONTACT_GAP = "contact_gap"
+    """Another campaign has just written to the person."""
+    FREQUENCY = "frequency"
+    """The person has had what a person may have for now, over all campaigns."""
+    DOMAIN_GAP = "domain_gap"
+    """A mail to the person's domain has just gone."""
     CAP_REACHED = "cap_reached"
+    PACED = "paced"
+    """Its provider takes no more at once than others of its batch."""
 
 
 class Disposition(StrEnum):
@@ -62,7 +70,11 @@ DISPOSITIONS: Mapping[Verdict, Disposition] = {
     Verdict.NOT_DUE: Disposition.PUT_OFF,
     Verdict.HELD: Disposition.PUT_OFF,
     Verdict.WINDOW_CLOSED: Disposition.PUT_OFF,
+    Verdict.CONTACT_GAP: Disposition.PUT_OFF,
+    Verdict.FREQUENCY: Disposition.PUT_OFF,
+    Verdict.DOMAIN_GAP: Disposition.PUT_OFF,
     Verdict.CAP_REACHED: Disposition.PUT_OFF,
+    Verdict.PACED: Disposition.PUT_OFF,
 }
 
 
@@ -88,11 +100,17 @@ class Stay:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A queued message that was not claimed, and why not."""
+    """A queued message that was not claimed, and why not.
+
+    ``clears_at`` is when what keeps it back is over, where its verdict has such an instant; ``caps`` are the keys of
+    the caps that it counts for.
+    """
 
     stay: Stay
     verdict: Verdict
     due_at: datetime
+    clears_at: datetime | None = None
+    caps: tuple[str, ...] = ()
 
 
 # --- a claimed message -------------------------------------------------------------------------------------------
@@ -172,12 +190,16 @@ class DueMessage:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """A queued message gets a new window [``due_at``, ``closes_at``) (None: open end), and the reason is kept."""
+    """A queued message gets a new window [``due_at``, ``closes_at``) (None: open end), and the reason is kept.
+
+    ``booked_on`` is the UTC day in whose caps it has a place, if it was put off by one.
+    """
 
     id: MessageId
     due_at: datetime
     closes_at: datetime | None
     reason: str
+    booked_on: date | None = None
 
 
 # --- providers ---------------------------------------------------------------------------------------------------
@@ -235,6 +257,24 @@ class Provider(Protocol):
 
     def close(self) -> None:
         """Drop connections; the provider stays usable. A frozen function wakes up to dead ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What a provider's account allows: ``a_day`` in any 24 hours (None: no limit), of which ``sent`` are used."""
+
+    a_day: int | None
+    sent: int
+    per_second: float
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A provider whose account has a quota that can be asked for. One that is not takes whatever it is given."""
+
+    def quota(self) -> Quota | None:
+        """What the account allows now; None if it does not say."""
         ...
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from cadenza.core.ids import EnrolmentId, MessageId
 from cadenza.core.states import MESSAGE_MOVES, CampaignStatus, MessageStatus, sources
 from cadenza.core.tables.base import literals
-from cadenza.delivery.gate import SCOPES, quota_day
+from cadenza.delivery.limits import SCOPES, quota_day
 from cadenza.delivery.model import Ambiguous, Attempt, Deferral, DueMessage, Rejected, Result, Sent
 from cadenza.engine import model as engine
 
@@ -87,6 +87,7 @@ _RECORD = text(f"""
             sent_at = CASE WHEN own.open AND r.status = '{MessageStatus.SENT}' THEN r.at ELSE m.sent_at END,
             finished_at = CASE WHEN own.open AND r.status IS NOT NULL THEN r.at ELSE m.finished_at END,
             reason = CASE WHEN own.open THEN r.reason ELSE m.reason END,
+            claimed_at = CASE WHEN own.open AND r.status = '{MessageStatus.FAILED}' THEN NULL ELSE m.claimed_at END,
             provider = r.provider,
             provider_message_id = coalesce(r.provider_message_id, m.provider_message_id),
             subject = r.subject
@@ -140,7 +141,7 @@ _RELEASE = text(f"""
         ORDER BY id FOR UPDATE
     )
     UPDATE outbound_messages m
-    SET status = '{MessageStatus.QUEUED}', attempt_id = NULL, lease_until = NULL, enqueued_at = NULL
+    SET status = '{MessageStatus.QUEUED}', attempt_id = NULL, lease_until = NULL, enqueued_at = NULL, claimed_at = NULL
     FROM own WHERE m.id = own.id RETURNING m.id
 """)
 
@@ -158,6 +159,13 @@ _GIVE_BACK = text(f"""
     ), locked AS MATERIALIZED (
         SELECT q.scope, q.scope_id, back.n FROM send_quota q JOIN back USING (scope, scope_id)
         WHERE q.day = CAST(:day AS date) ORDER BY q.scope, q.scope_id FOR UPDATE OF q
+    ), metered AS (
+        UPDATE provider_quotas p SET claimed = p.claimed - own.n
+        FROM (
+            SELECT s.provider, count(*) AS n FROM outbound_messages m JOIN sender_identities s ON s.id = m.sender_id
+            WHERE m.id = ANY(:ids) GROUP BY 1
+        ) own
+        WHERE p.provider = own.provider AND (SELECT count(*) FROM locked) > 0  -- quotas are locked first
     )
     UPDATE send_quota q SET used = q.used - locked.n FROM locked
     WHERE q.scope = locked.scope AND q.scope_id = locked.scope_id AND q.day = CAST(:day AS date)
@@ -176,6 +184,7 @@ def defer(conn: Connection, deferrals: Sequence[Deferral]) -> None:
                 "due_at": deferral.due_at.isoformat(),
                 "closes_at": deferral.closes_at.isoformat() if deferral.closes_at else None,
                 "reason": deferral.reason,
+                "booked_on": deferral.booked_on.isoformat() if deferral.booked_on else None,
             }
             for deferral in deferrals
         ]
@@ -183,8 +192,11 @@ def defer(conn: Connection, deferrals: Sequence[Deferral]) -> None:
 
 
 _DEFER = text(f"""
-    UPDATE outbound_messages m SET due_at = r.due_at, closes_at = r.closes_at, reason = r.reason, enqueued_at = NULL
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, due_at timestamptz, closes_at timestamptz, reason text)
+    UPDATE outbound_messages m
+    SET due_at = r.due_at, closes_at = r.closes_at, reason = r.reason, enqueued_at = NULL,
+        booked_on = coalesce(r.booked_on, m.booked_on)
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS r(id uuid, due_at timestamptz, closes_at timestamptz, reason text, booked_on date)
     WHERE m.id = r.id AND m.status = '{MessageStatus.QUEUED}'
 """)
 

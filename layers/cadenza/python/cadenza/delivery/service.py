@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection
-
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
@@ -19,27 +17,24 @@ from cadenza.core.ids import EnrolmentId, MessageId, new_id
 from cadenza.core.log import get_logger
 from cadenza.core.states import Channel
 from cadenza.delivery import outbox
-from cadenza.delivery.gate import Claims, claim, next_quota_day
+from cadenza.delivery.gate import Claims, claim
 from cadenza.delivery.hints import Hints
 from cadenza.delivery.mime import build, header_id
 from cadenza.delivery.model import (
     Ambiguous,
     Attempt,
     Claimed,
-    Deferral,
-    DueMessage,
     EarlierMail,
     Judged,
     Mail,
     Provider,
     Rejected,
     Result,
-    Verdict,
 )
 from cadenza.delivery.render import render
-from cadenza.engine.apply import FollowUp, apply, apply_locked, compiled_plans
+from cadenza.delivery.spread import put_off
+from cadenza.engine.apply import FollowUp, apply, apply_locked
 from cadenza.engine.model import NotSent, SendOutcome, Stimulus
-from cadenza.engine.schedule import next_slot
 from cadenza.engine.service import Engine
 from cadenza.signals.links import Links
 
@@ -93,7 +88,7 @@ class Delivery:
             claims = claim(conn, sorted(set(message_ids)), attempt)
             skipped = [_not_sent(judged, now) for judged in claims.skipped]
             follow_up = apply_locked(conn, claims.enrolments, skipped, now) if skipped else FollowUp()
-            reminders = _put_off(conn, claims, now)
+            reminders = put_off(conn, claims, now)
         _log(claims)
         try:
             attempted = self._hand_over(claims.claimed)
@@ -196,28 +191,6 @@ class Delivery:
 def _not_sent(judged: Judged, now: datetime) -> tuple[EnrolmentId, Stimulus]:
     stay = judged.stay
     return stay.enrolment_id, NotSent(stay.node, stay.visit, now, SendOutcome.SKIPPED, judged.verdict)
-
-
-def _put_off(conn: Connection, claims: Claims, now: datetime) -> list[DueMessage]:
-    """Give what cannot go now its next slot; when each message is to come back."""
-    plans = compiled_plans(conn, {claims.enrolments[judged.stay.enrolment_id].plan_id for judged in claims.put_off})
-    deferrals: list[Deferral] = []
-    reminders: list[DueMessage] = []
-    for judged in claims.put_off:
-        if judged.verdict is Verdict.NOT_DUE:
-            reminders.append(DueMessage(judged.stay.message_id, judged.due_at))
-            continue
-        enrolment = claims.enrolments[judged.stay.enrolment_id]
-        plan = plans[enrolment.plan_id]
-        earliest = next_quota_day(now) if judged.verdict is Verdict.CAP_REACHED else now
-        slot = next_slot(plan, plan.nodes[judged.stay.node], enrolment.rules, earliest)
-        # Windows that never open are a setting that somebody may change: look again tomorrow, with the reason shown.
-        due_at, closes_at = (slot.at, slot.closes_at) if slot else (next_quota_day(now), None)
-        why = slot.why if slot else ("its windows never open",)
-        deferrals.append(Deferral(judged.stay.message_id, due_at, closes_at, "; ".join((judged.verdict, *why))))
-        reminders.append(DueMessage(judged.stay.message_id, due_at))
-    outbox.defer(conn, deferrals)
-    return reminders
 
 
 def _log(claims: Claims) -> None:

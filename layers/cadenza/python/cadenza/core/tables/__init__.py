@@ -15,7 +15,13 @@ from cadenza.core.tables.campaigns import (
     workflows,
 )
 from cadenza.core.tables.contacts import contacts, holds, suppressions
-from cadenza.core.tables.delivery import message_events, outbound_messages, send_quota, sender_identities
+from cadenza.core.tables.delivery import (
+    message_events,
+    outbound_messages,
+    provider_quotas,
+    send_quota,
+    sender_identities,
+)
 from cadenza.core.tables.execution import campaign_transitions, finished_actions, scheduled_actions
 from cadenza.core.tables.leads import lead_analyses, lead_batches, lead_pages, leads
 from cadenza.core.tables.operations import ai_usage, circuit_breakers, heartbeats, jobs
@@ -43,6 +49,7 @@ __all__ = [
     "leads",
     "message_events",
     "outbound_messages",
+    "provider_quotas",
     "scheduled_actions",
     "send_quota",
     "sender_identities",

@@ -75,6 +75,7 @@ campaigns = Table(
     instant("starts_at", nullable=True),
     instant("started_at", nullable=True),
     instant("paused_at", nullable=True),
+    instant("resumed_at", nullable=True),
     instant("finished_at", nullable=True),
     words("status_reason"),
     instant("created_at"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    TIMESTAMP,
     BigInteger,
     Boolean,
     Column,
@@ -48,6 +49,7 @@ sender_identities = Table(
     document("warm_up"),
     instant("paused_at", nullable=True),
     words("paused_reason"),
+    instant("resumed_at", nullable=True),
     instant("created_at"),
     UniqueConstraint("workspace_id", "email"),
 )
@@ -78,6 +80,15 @@ outbound_messages = Table(
     words("provider"),
     Column("provider_message_id", Text),
     words("reason"),
+    Column("claimed_at", TIMESTAMP(timezone=True), comment="since when its provider has it, or may have it"),
+    Column(
+        "recipient_domain",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="of a claimed mail; empty for a number and at a mailbox provider",
+    ),
+    Column("booked_on", Date, comment="UTC day in whose caps it has a place: today's were used up"),
     UniqueConstraint("enrolment_id", "node", "visit"),
     one_of("channel", Channel),
     one_of("status", MessageStatus),
@@ -95,6 +106,19 @@ Index(
 )
 Index("ix_outbound_messages_campaign_id", outbound_messages.c.campaign_id, outbound_messages.c.status)
 Index("ix_outbound_messages_contact_id", outbound_messages.c.contact_id)
+Index(
+    "ix_outbound_messages_recipient_domain",
+    outbound_messages.c.workspace_id,
+    outbound_messages.c.recipient_domain,
+    outbound_messages.c.claimed_at,
+    postgresql_where=text("recipient_domain <> ''"),
+)
+Index(
+    "ix_outbound_messages_booked",
+    outbound_messages.c.sender_id,
+    outbound_messages.c.booked_on,
+    postgresql_where=text(f"status = {literals(MessageStatus.QUEUED)} AND booked_on IS NOT NULL"),
+)
 
 message_events = Table(
     "message_events",
@@ -124,5 +148,23 @@ send_quota = Table(
     Column("day", Date, nullable=False, comment="UTC day"),
     workspace_id(),
     Column("used", Integer, nullable=False),
+    Column(
+        "forgiven",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="of used: what no longer counts for the reputation, since a person resumed the scope",
+    ),
     PrimaryKeyConstraint("scope", "scope_id", "day"),
+)
+
+provider_quotas = Table(
+    "provider_quotas",
+    METADATA,
+    Column("provider", Text, primary_key=True),
+    Column("a_day", BigInteger, comment="messages in any 24 hours; null: no limit"),
+    Column("claimed", BigInteger, nullable=False, server_default=text("0"), comment="messages claimed for it, ever"),
+    Column("allowed", BigInteger, comment="up to where claimed may go until the next reading"),
+    instant("read_at"),
+    comment="of the installation: what a provider's account allows over all workspaces",
 )

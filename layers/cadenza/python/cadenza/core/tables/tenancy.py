@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, SmallInteger, Table, Text, Time, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, Numeric, SmallInteger, Table, Text, Time, Uuid, text
 from sqlalchemy import ForeignKey as References
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -70,5 +70,21 @@ automation_settings = Table(
     Column("offline_fallback", Boolean, nullable=False, server_default=text("true")),
     Column("ai_daily_budget_usd_micros", BigInteger, comment="null: no limit"),
     instant("updated_at"),
+    Column(
+        "contact_gap_s",
+        Integer,
+        nullable=False,
+        server_default=text("86400"),
+        comment="between messages of two campaigns to one person",
+    ),
+    Column("frequency_cap", Integer, comment="messages to one person in frequency_days; null: no cap"),
+    Column("frequency_days", Integer, nullable=False, server_default=text("7")),
+    Column("domain_gap_s", Integer, nullable=False, server_default=text("0"), comment="between mails to one domain"),
+    Column("max_bounce_percent", Numeric(5, 2), server_default=text("4"), comment="null: bounces pause nothing"),
+    Column(
+        "max_complaint_percent", Numeric(5, 2), server_default=text("0.08"), comment="null: complaints pause nothing"
+    ),
+    Column("reputation_days", Integer, nullable=False, server_default=text("7")),
+    Column("reputation_min_sent", Integer, nullable=False, server_default=text("100")),
     one_of("approval_mode", ApprovalMode),
 )

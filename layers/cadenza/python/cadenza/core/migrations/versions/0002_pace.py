@@ -1,0 +1,17 @@
+"""Pace: when a message was claimed, its place in a later day's caps, gaps and frequency, providers' quotas, reputation."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0002_pace"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    script = Path(__file__).with_suffix(".sql").read_text()
+    op.get_bind().exec_driver_sql(script)
+
+
+def downgrade() -> None:
+    raise NotImplementedError("restore a snapshot instead: what was counted meanwhile cannot be put back")
