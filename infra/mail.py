@@ -23,6 +23,8 @@ class Mail(Construct):
         """Let ``function`` send as the configured identities; without any it may not send through SES at all."""
         name = self.configuration_set.configuration_set_name
         function.add_environment("SES_CONFIGURATION_SET", name)
+        # The account's quota; GetAccount knows no resources.
+        function.add_to_role_policy(iam.PolicyStatement(actions=["ses:GetAccount"], resources=["*"]))
         if not self._identities:
             return
         stack = Stack.of(self)

@@ -38,6 +38,7 @@ def delivery() -> Delivery:
         providers={ses.NAME: ses.Ses(settings.ses_configuration_set)},
         links=Links(settings.public_url, secrets(settings.app_secret_arn).link_signing_key),
         clock=utc_now,
+        processes=settings.send_concurrency,
     )
 
 

@@ -29,6 +29,7 @@ from cadenza.core.clock import utc_now
 from local.world.server import LoopbackServer
 
 SEND_PATH: Final = "/v2/email/outbound-emails"
+ACCOUNT_PATH: Final = "/v2/email/account"
 MESSAGE_TAG: Final = "cadenza-message-id"
 
 
@@ -126,6 +127,8 @@ class MailCapture(LoopbackServer):
         super().close()
 
     def _answer(self, request: Request) -> Response:
+        if request.path == ACCOUNT_PATH and request.method == "GET":
+            return Response(json.dumps({"SendQuota": self._quota()}), mimetype="application/json")
         if request.path != SEND_PATH or request.method != "POST":
             return _error(HTTPStatus.NOT_FOUND, "NotFoundException", f"{request.method} {request.path} is not captured")
         body = request.get_data()
@@ -138,6 +141,10 @@ class MailCapture(LoopbackServer):
         if self._on_mail is not None:
             self._recipients.submit(self._play, self._on_mail, mail)
         return Response(f'{{"MessageId":"{mail.provider_id}"}}', mimetype="application/json")
+
+    def _quota(self) -> dict[str, float]:
+        """GetAccount's SendQuota: an account out of the sandbox, with room."""
+        return {"Max24HourSend": 50_000, "MaxSendRate": 500, "SentLast24Hours": len(self.captured)}
 
     def _keep(self, wanted: _SendEmail, raw: bytes, body: bytes, headers: Mapping[str, str]) -> CapturedMail:
         message = email.message_from_bytes(raw, policy=email.policy.default)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from cadenza.api import models
 from cadenza.api.desk import Office
-from cadenza.api.routes import campaigns, enrolments, leads, operations, plans
+from cadenza.api.routes import campaigns, enrolments, leads, operations, plans, senders
 from cadenza.api.routing import SECURITY_SCHEME, Operations, application
 
 if TYPE_CHECKING:
@@ -29,7 +29,15 @@ _NEVER_ANSWERED = ("HTTPValidationError", "ValidationError", "ResponseValidation
 def build(office: Office) -> APIGatewayHttpResolver:
     """The API of an office."""
     about = _about(office, lambda: document(app))
-    concepts = (leads.routes, campaigns.routes, enrolments.routes, plans.routes, operations.routes, about)
+    concepts = (
+        leads.routes,
+        senders.routes,
+        campaigns.routes,
+        enrolments.routes,
+        plans.routes,
+        operations.routes,
+        about,
+    )
     app = application(office, *concepts)
     return app
 

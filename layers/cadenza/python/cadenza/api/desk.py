@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
@@ -69,6 +70,11 @@ class Desk:
     def campaigns(self) -> Campaigns:
         """The workspace's campaigns."""
         return Campaigns(self.office.database, self.office.dispatcher, self.workspace_id, self.office.clock)
+
+    @property
+    def senders(self) -> Senders:
+        """The workspace's senders."""
+        return Senders(self.office.database, self.office.dispatcher, self.workspace_id, self.office.clock)
 
     @property
     def intake(self) -> LeadIntake:

@@ -9,9 +9,9 @@ from typing import Annotated, Generic, Self, TypeVar
 from uuid import UUID
 
 import idna
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
-from cadenza.campaigns.model import CampaignBrief
+from cadenza.campaigns.model import CampaignBrief, WarmUp
 from cadenza.campaigns.timeline import Entry
 from cadenza.contacts.model import ContactKind
 from cadenza.core.ids import CampaignId
@@ -135,8 +135,13 @@ class LeadDetail(Lead):
 # --- campaigns ---------------------------------------------------------------------------------------------------
 
 
+def _none_if_empty(document: object) -> object:
+    """A stored document that says nothing is none."""
+    return document or None
+
+
 class Sender(Answer):
-    """Who sends."""
+    """Who sends. ``warm_up`` bounds a day's messages beside ``daily_cap``; a reputation counts from ``resumed_at``."""
 
     id: UUID
     name: str
@@ -146,13 +151,15 @@ class Sender(Answer):
     postal_address: str
     provider: str
     daily_cap: int | None
+    warm_up: Annotated[WarmUp | None, BeforeValidator(_none_if_empty)]
     paused_at: datetime | None
     paused_reason: str
+    resumed_at: datetime | None
     created_at: datetime
 
 
 class Reason(Taken):
-    """Why; it is kept with the campaign."""
+    """Why; it is kept with the campaign or sender."""
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
 
@@ -170,6 +177,7 @@ class Campaign(Answer):
     created_at: datetime
     started_at: datetime | None
     paused_at: datetime | None
+    resumed_at: datetime | None
     finished_at: datetime | None
 
 
@@ -300,6 +308,9 @@ class Suppression(Answer):
 Positive = Annotated[int, Field(ge=1, le=2_147_483_647)]
 
 
+Percent = Annotated[float, Field(gt=0, le=100, multiple_of=0.01)]
+
+
 class AutomationSettings(WorkingHours):
     """What holds for every campaign of the workspace, unless it says otherwise.
 
@@ -309,6 +320,13 @@ class AutomationSettings(WorkingHours):
     ``soft_bounce_limit``-th soft bounce within ``soft_bounce_days`` acts as a hard one (null: none does). An absence
     note without a date holds its person for ``absence_days``. Opens and clicks within ``scan_window_s`` of delivery
     are taken for a scanner's (0: none are).
+
+    ``contact_gap_s`` lies between messages of two campaigns to one person (a plan's own steps pace themselves);
+    ``frequency_cap`` is how many messages a person may have in ``frequency_days`` (of 24 hours) over all campaigns;
+    ``domain_gap_s`` lies between two mails to one domain, but for those of mailbox providers; 0 means none.
+
+    A campaign or a sender is paused when, over ``reputation_days`` UTC days and at least ``reputation_min_sent``
+    messages, as many percent as said bounce for good or bring complaints; null pauses nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -325,6 +343,14 @@ class AutomationSettings(WorkingHours):
     soft_bounce_days: int = Field(default=30, ge=1, le=366)
     absence_days: int = Field(default=7, ge=1, le=90)
     scan_window_s: int = Field(default=60, ge=0, le=3600)
+    contact_gap_s: int = Field(default=86_400, ge=0, le=30 * 86_400)
+    frequency_cap: Positive | None = None
+    frequency_days: int = Field(default=7, ge=1, le=90)
+    domain_gap_s: int = Field(default=0, ge=0, le=7 * 86_400)
+    max_bounce_percent: Percent | None = 4.0
+    max_complaint_percent: Percent | None = 0.08
+    reputation_days: int = Field(default=7, ge=1, le=90)
+    reputation_min_sent: int = Field(default=100, ge=1, le=1_000_000)
 
 
 # --- everything else ---------------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from datetime import date
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator
+from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator, model_validator
 
 from cadenza.core.ids import SenderId
 from cadenza.core.states import CampaignKind
@@ -60,6 +61,30 @@ class NewCampaign(BaseModel):
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
 
 
+class WarmUp(BaseModel):
+    """How a new sender's cap grows while mailbox providers get to know it.
+
+    On the n-th UTC day after ``starts_on`` it is ``first_day × factor^n + step × n``, rounded down, and never more than
+    ``ceiling``; before that day it is as on it. The sender's own ``daily_cap`` holds as well.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    starts_on: date
+    first_day: int = Field(ge=1, le=MAX_CAP)
+    factor: float = Field(default=1, ge=1, le=2)
+    step: int = Field(default=0, ge=0, le=MAX_CAP)
+    ceiling: int = Field(ge=1, le=MAX_CAP)
+
+    @model_validator(mode="after")
+    def _grows(self) -> Self:
+        if self.ceiling < self.first_day:
+            raise ValueError("ceiling must not be below first_day")
+        if self.factor == 1 and self.step == 0 and self.ceiling > self.first_day:
+            raise ValueError("it would never grow: give a factor above 1 or a step above 0")
+        return self
+
+
 class NewSender(BaseModel):
     """Who sends. The postal address stands in every mail (15 U.S.C. 7704(a)(5), CAN-SPAM)."""
 
@@ -71,3 +96,20 @@ class NewSender(BaseModel):
     postal_address: Line
     reply_to: Annotated[str, Field(max_length=254)] = ""
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
+    warm_up: WarmUp | None = None
+
+
+class SenderChange(BaseModel):
+    """What is to change of a sender; what is left out stays. Null takes a cap or a warm-up away.
+
+    The address stays: another address is another sender, with a reputation of its own.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line = ""
+    company: Line = ""
+    postal_address: Line = ""
+    reply_to: Annotated[str, Field(max_length=254)] = ""
+    daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
+    warm_up: WarmUp | None = None

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, Row
 from cadenza.campaigns.forecast import Nothing, Send
 from cadenza.core.ids import made_at
 from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus
-from cadenza.delivery.limits import next_quota_day, quota_day
 from cadenza.delivery.inspection import Inspection, Standing, Suppression, Wanted, inspect
+from cadenza.delivery.limits import next_quota_day, quota_day
 from cadenza.delivery.model import Verdict
 from cadenza.engine.schedule import next_slot
 from cadenza.engine.store import Enrolment
@@ -91,6 +91,9 @@ _SAYS: Mapping[Verdict, tuple[Gate, str]] = {
     Verdict.ENROLMENT_ENDED: (Gate.ENROLMENT, "it is a draft: it begins with its campaign"),
     Verdict.NO_ADDRESS: (Gate.ADDRESS, "the contact has no address for this channel"),
     Verdict.NO_SENDER: (Gate.SENDER, "the campaign has no sender"),
+    Verdict.CONTACT_GAP: (Gate.GAP, "another campaign has just written to this person"),
+    Verdict.FREQUENCY: (Gate.FREQUENCY, "this person has had as many messages as the workspace allows in that time"),
+    Verdict.DOMAIN_GAP: (Gate.DOMAIN, "a mail to this person's domain has just gone"),
 }
 
 
@@ -102,9 +105,16 @@ def _gates(found: Inspection, enrolment: Enrolment, send: Send | None) -> Iterat
                 pass  # said already
             case Verdict.CAMPAIGN_ENDED | Verdict.CAMPAIGN_NOT_RUNNING:
                 yield _campaign(verdict, found.campaign)
-            case Verdict.ENROLMENT_ENDED | Verdict.NO_ADDRESS | Verdict.NO_SENDER:
+            case (
+                Verdict.ENROLMENT_ENDED
+                | Verdict.NO_ADDRESS
+                | Verdict.NO_SENDER
+                | Verdict.CONTACT_GAP
+                | Verdict.FREQUENCY
+                | Verdict.DOMAIN_GAP
+            ):
                 gate, reason = _SAYS[verdict]
-                yield Block(gate=gate, verdict=verdict, reason=reason)
+                yield Block(gate=gate, verdict=verdict, reason=reason, clears_at=_recent(verdict, found))
             case Verdict.SUPPRESSED:
                 yield from map(_suppression, found.suppressions)
             case Verdict.SENDER_PAUSED:
@@ -116,19 +126,19 @@ def _gates(found: Inspection, enrolment: Enrolment, send: Send | None) -> Iterat
             case Verdict.HELD:
                 until = enrolment.rules.not_before
                 yield Block(gate=Gate.HOLD, verdict=verdict, reason="the person is on hold", clears_at=until)
-            case Verdict.CONTACT_GAP:
-                reason = "another campaign has just written to this person"
-                yield Block(gate=Gate.GAP, verdict=verdict, reason=reason, clears_at=found.gap_until)
-            case Verdict.FREQUENCY:
-                reason = "this person has had as many messages as the workspace allows in that time"
-                yield Block(gate=Gate.FREQUENCY, verdict=verdict, reason=reason, clears_at=found.frequent_until)
-            case Verdict.DOMAIN_GAP:
-                reason = "a mail to this person's domain has just gone"
-                yield Block(gate=Gate.DOMAIN, verdict=verdict, reason=reason, clears_at=found.domain_until)
             case Verdict.WINDOW_CLOSED | Verdict.CAP_REACHED | Verdict.PACED | Verdict.OK:
                 pass
             case _:
                 assert_never(verdict)
+
+
+def _recent(verdict: Verdict, found: Inspection) -> datetime | None:
+    """Until when what the person or the domain has had lately keeps a message back."""
+    return {
+        Verdict.CONTACT_GAP: found.gap_until,
+        Verdict.FREQUENCY: found.frequent_until,
+        Verdict.DOMAIN_GAP: found.domain_until,
+    }.get(verdict)
 
 
 def _suppression(found: Suppression) -> Block:

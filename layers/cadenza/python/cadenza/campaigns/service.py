@@ -13,6 +13,7 @@ from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId, SenderId, WorkspaceId
 from cadenza.core.states import CampaignStatus, EnrolmentStatus
+from cadenza.delivery import outbox, reputation
 from cadenza.engine import actions
 from cadenza.engine.apply import SOON, FollowUp, apply
 from cadenza.engine.dispatch import Dispatcher
@@ -80,7 +81,9 @@ class Campaigns:
             self._move(conn, self._find(conn, campaign_id), CampaignStatus.PAUSED, reason)
 
     def resume(self, campaign_id: CampaignId) -> None:
-        """Run again: what came due meanwhile is handed on now, the rest at its time.
+        """Run again: what came due meanwhile is handed on from now on, one after the other, the rest at its time.
+
+        What went out before no longer counts for the campaign's reputation.
 
         Raises:
             NotFound: No such campaign.
@@ -92,7 +95,8 @@ class Campaigns:
             if campaign.status is not CampaignStatus.PAUSED:
                 raise Conflict(f"the campaign is {campaign.status}, not paused")
             self._move(conn, campaign, CampaignStatus.RUNNING, "")
-            messages = tuple(store.queued_messages(conn, campaign_id))
+            reputation.forgive(conn, "campaign", campaign_id)
+            messages = tuple(outbox.bring_back(conn, campaign_id, None, now))
             due = actions.claim_of_campaign(conn, campaign_id, now + SOON, now)
         self.dispatcher.dispatch(FollowUp(actions=due, messages=messages), now)
 

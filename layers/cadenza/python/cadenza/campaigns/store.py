@@ -9,14 +9,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, text
 
-from cadenza.campaigns.model import CampaignBrief, NewCampaign, NewSender
-from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, MessageId, PlanId, SenderId, WorkspaceId, new_id
+from cadenza.campaigns.model import CampaignBrief, NewCampaign, NewSender, WarmUp
+from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, PlanId, SenderId, WorkspaceId, new_id
 from cadenza.core.states import (
     CAMPAIGN_MOVES,
     CampaignKind,
     CampaignStatus,
     EnrolmentStatus,
-    MessageStatus,
     sources,
 )
 
@@ -50,13 +49,20 @@ def create_sender(conn: Connection, workspace_id: WorkspaceId, new: NewSender, n
     return conn.execute(
         text("""
             INSERT INTO sender_identities (id, workspace_id, name, email, reply_to, company, postal_address, daily_cap,
-                                           created_at)
-            VALUES (:id, :workspace_id, :name, :email, :reply_to, :company, :postal_address, :daily_cap, :now)
+                                           warm_up, created_at)
+            VALUES (:id, :workspace_id, :name, :email, :reply_to, :company, :postal_address, :daily_cap,
+                    CAST(:warm_up AS jsonb), :now)
             ON CONFLICT (workspace_id, email) DO NOTHING
             RETURNING id
         """),
-        new.model_dump() | {"id": new_id(), "workspace_id": workspace_id, "now": now},
+        new.model_dump()
+        | {"id": new_id(), "workspace_id": workspace_id, "warm_up": warm_up_json(new.warm_up), "now": now},
     ).scalar()
+
+
+def warm_up_json(warm_up: WarmUp | None) -> str:
+    """A warm-up as it is stored; none is an empty document."""
+    return "{}" if warm_up is None else warm_up.model_dump_json()
 
 
 def sender(conn: Connection, sender_id: SenderId) -> Sender | None:
@@ -119,6 +125,7 @@ def move(conn: Connection, campaign_id: CampaignId, target: CampaignStatus, reas
             UPDATE campaigns SET status = :target, status_reason = :reason, updated_at = :now,
                    started_at = CASE WHEN :target = :running THEN coalesce(started_at, :now) ELSE started_at END,
                    paused_at = CASE WHEN :target = :paused THEN CAST(:now AS timestamptz) END,
+                   resumed_at = CASE WHEN :target = :running AND status = :paused THEN :now ELSE resumed_at END,
                    finished_at = CASE WHEN :ended THEN CAST(:now AS timestamptz) END
             WHERE id = :id AND status = ANY(:sources)
         """),
@@ -143,15 +150,6 @@ def open_enrolments(
     rows = conn.execute(
         text("SELECT id FROM contact_campaigns WHERE campaign_id = :id AND status = ANY(:statuses) ORDER BY id"),
         {"id": campaign_id, "statuses": list(statuses)},
-    )
-    return list(rows.scalars())
-
-
-def queued_messages(conn: Connection, campaign_id: CampaignId) -> list[MessageId]:
-    """The campaign's outbox rows that wait to be claimed."""
-    rows = conn.execute(
-        text("SELECT id FROM outbound_messages WHERE campaign_id = :id AND status = :queued ORDER BY due_at, id"),
-        {"id": campaign_id, "queued": MessageStatus.QUEUED},
     )
     return list(rows.scalars())
 

@@ -118,6 +118,8 @@ class SendSettings(DatabaseSettings, ExecutionQueue, SendQueue):
     """Settings of functions/send."""
 
     ses_configuration_set: str = ""
+    send_concurrency: int = Field(default=4, ge=1)
+    """How many batches of message-send may be under way at once: they share their providers' pace."""
 
 
 class Secrets(BaseModel):

@@ -1,10 +1,10 @@
 """The gate: one statement judges a batch of queued messages, counts the caps and claims. Never: look, then send.
 
-Lock order: campaigns (shared), enrolments, lanes (persons, domains, providers), quotas, then the outbox rows, which are
-never waited for. Whoever pauses or cancels writes the campaign, and whoever ends an enrolment holds it; so a claim either
-committed before the stop or sees it (I3). All that can wait comes before the judging statement, so that its snapshot is
-as new as its commit allows. What is counted (I8) has its lock by then: a cap its quota row, a person's, a domain's and a
-provider's count its lane.
+Lock order: campaigns and senders (shared), enrolments, lanes (persons, domains, providers), quotas, then the outbox
+rows, which are never waited for. Whoever pauses or cancels writes the campaign or the sender, and whoever ends an
+enrolment holds it; so a claim either committed before the stop or sees it (I3). All that can wait comes before the
+judging statement, so that its snapshot is as new as its commit allows. What is counted (I8) is locked by then: a cap by
+its quota row, what persons, domains and providers have had by their lanes.
 """
 
 from __future__ import annotations
@@ -110,12 +110,17 @@ def claim(
 # Shared, because claims do not disturb one another; a pause or a cancellation waits for them, and they for it.
 _ENTER = text(f"""
     WITH wanted AS MATERIALIZED (
-        SELECT enrolment_id, campaign_id FROM outbound_messages
+        SELECT enrolment_id, campaign_id, sender_id FROM outbound_messages
         WHERE id = ANY(:ids) AND status = '{MessageStatus.QUEUED}'
     ), shared AS MATERIALIZED (
-        SELECT id FROM campaigns WHERE id IN (SELECT campaign_id FROM wanted) ORDER BY id FOR SHARE
+        SELECT id, sender_id FROM campaigns WHERE id IN (SELECT campaign_id FROM wanted) ORDER BY id FOR SHARE
+    ), senders AS MATERIALIZED (
+        SELECT id FROM sender_identities
+        WHERE id IN (SELECT coalesce(w.sender_id, s.sender_id) FROM wanted w JOIN shared s ON s.id = w.campaign_id)
+        ORDER BY id FOR SHARE
     )
     SELECT DISTINCT w.enrolment_id FROM wanted w JOIN shared s ON s.id = w.campaign_id
+    WHERE (SELECT count(*) FROM senders) >= 0
 """)
 
 _LANES = text(LANES)
@@ -188,28 +193,7 @@ JUDGED = f"""
     {RECENT}
 """
 
-# When what keeps a message back is over. Those of one batch that wait for the same thing wait for one another as well.
-_CLEARS_AT = f"""
-    CASE f.ruling
-        WHEN '{Verdict.CONTACT_GAP}' THEN
-            greatest(f.gap_until, CAST(:now AS timestamptz) + CASE WHEN f.stopped_by IS NULL THEN 0
-                                                                   ELSE f.contact_gap_s END * interval '1 second')
-            + (row_number() OVER (PARTITION BY f.ruling, f.contact_id ORDER BY f.due_at, f.id) - 1)
-              * f.contact_gap_s * interval '1 second'
-        WHEN '{Verdict.FREQUENCY}' THEN
-            greatest(f.frequent_until, CAST(:now AS timestamptz)
-                                       + CASE WHEN f.stopped_by IS NULL THEN 0 ELSE 1 END * interval '24 hours')
-        WHEN '{Verdict.DOMAIN_GAP}' THEN
-            greatest(f.domain_until, CAST(:now AS timestamptz) + CASE WHEN f.stopped_by IS NULL THEN 0
-                                                                      ELSE f.domain_gap_s END * interval '1 second')
-            + (row_number() OVER (PARTITION BY f.ruling, f.workspace_id, f.domain ORDER BY f.due_at, f.id) - 1)
-              * f.domain_gap_s * interval '1 second'
-        WHEN '{Verdict.PACED}' THEN
-            CAST(:now AS timestamptz) + :slice_s * interval '1 second'
-            * (1 + div(row_number() OVER (PARTITION BY f.ruling, f.provider ORDER BY f.due_at, f.id) - 1,
-                       CAST(CAST(:slices AS jsonb) ->> f.provider AS bigint)))
-    END
-"""
+_SECOND = "interval '1 second'"
 
 # The line is walked message by message, the one that is due first first: each takes one of everything that it counts
 # for, if all of it has something left. Counting per cap at once would charge one cap for messages that another stops.
@@ -304,8 +288,25 @@ _CLAIM = text(f"""
         FROM (SELECT provider, count(*) AS n FROM final WHERE ruling = '{Verdict.OK}' GROUP BY 1) t
         WHERE p.provider = t.provider
     )
-    SELECT id, enrolment_id, campaign_id, node, visit, due_at, ruling AS verdict, caps, {_CLEARS_AT} AS clears_at
-    FROM final f ORDER BY due_at, id
+    SELECT f.id, f.enrolment_id, f.campaign_id, f.node, f.visit, f.due_at, f.ruling AS verdict, f.caps,
+           CASE f.ruling  -- when what keeps it back is over, and then the turn of those before it
+               WHEN '{Verdict.CONTACT_GAP}' THEN greatest(f.gap_until, f.passed_at + f.contact_gap_s * {_SECOND})
+                                                 + f.behind * f.contact_gap_s * {_SECOND}
+               WHEN '{Verdict.FREQUENCY}' THEN greatest(f.frequent_until, f.passed_at + 86400 * {_SECOND})
+               WHEN '{Verdict.DOMAIN_GAP}' THEN greatest(f.domain_until, f.passed_at + f.domain_gap_s * {_SECOND})
+                                                + f.behind * f.domain_gap_s * {_SECOND}
+               WHEN '{Verdict.PACED}' THEN f.passed_at + :slice_s * {_SECOND}
+                   * (1 + div(f.behind, CAST(CAST(:slices AS jsonb) ->> f.provider AS bigint)))
+           END AS clears_at
+    FROM (
+        SELECT *, CASE WHEN stopped_by IS NOT NULL THEN CAST(:now AS timestamptz) END AS passed_at,
+               row_number() OVER (
+                   PARTITION BY ruling, CASE ruling WHEN '{Verdict.CONTACT_GAP}' THEN CAST(contact_id AS text)
+                                                    WHEN '{Verdict.DOMAIN_GAP}' THEN workspace_id || ':' || domain
+                                                    ELSE provider END
+                   ORDER BY due_at, id) - 1 AS behind
+        FROM final
+    ) f ORDER BY f.due_at, f.id
 """)
 
 _CONTENT = text(f"""

@@ -122,7 +122,8 @@ _INSPECT = text(f"""
         FROM contact_campaigns e LEFT JOIN outbound_messages o ON o.id = CAST(:message_id AS uuid)
         WHERE e.id = :enrolment_id
     ), judged AS (
-        SELECT m.workspace_id, m.campaign_id, s.id AS sender_id, s.provider, array_remove(ARRAY[{EACH}], NULL) AS verdicts,
+        SELECT m.workspace_id, m.campaign_id, s.id AS sender_id, s.provider,
+               array_remove(ARRAY[{EACH}], NULL) AS verdicts,
                c.status, c.status_reason, c.starts_at, coalesce(c.paused_at, c.finished_at) AS status_since,
                s.paused_at AS sender_paused_at, s.paused_reason AS sender_paused_reason,
                m.booked_on = CAST(:day AS date) AS has_place, p.gap_until, p.frequent_until, q.domain_until,

@@ -1,8 +1,7 @@
 """What a message counts for, and what bounds it: daily caps with their ramps, a provider's quota, gaps, frequency.
 
-Fragments of SQL for the gate, for whoever looks ahead and for whoever explains. Their tables: ``candidate`` are messages
-(``m``), ``judged`` what the gate made of them, ``span`` the UTC days in question. A *key* names one thing that is
-counted: ``sender:<id>``, ``contact:<id>``.
+Fragments of SQL for the gate, for whoever looks ahead and for whoever explains: of messages ``m`` of ``judged``, and
+of ``span``, the UTC days in question. A *key* names one thing that is counted: ``sender:<id>``, ``provider:<name>``.
 
 A day is the UTC day: a workspace writes to people in many zones, so no zone's midnight is everybody's, and a sender, a
 provider and a campaign must agree on one day for one statement to count them all.

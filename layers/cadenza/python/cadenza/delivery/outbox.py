@@ -15,7 +15,7 @@ from typing import assert_never
 
 from sqlalchemy import Connection, text
 
-from cadenza.core.ids import EnrolmentId, MessageId
+from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, SenderId
 from cadenza.core.states import MESSAGE_MOVES, CampaignStatus, MessageStatus, sources
 from cadenza.core.tables.base import literals
 from cadenza.delivery.limits import SCOPES, quota_day
@@ -198,6 +198,37 @@ _DEFER = text(f"""
     FROM jsonb_to_recordset(CAST(:rows AS jsonb))
         AS r(id uuid, due_at timestamptz, closes_at timestamptz, reason text, booked_on date)
     WHERE m.id = r.id AND m.status = '{MessageStatus.QUEUED}'
+""")
+
+
+def bring_back(
+    conn: Connection, campaign_id: CampaignId | None, sender_id: SenderId | None, now: datetime
+) -> list[MessageId]:
+    """The queued messages of a campaign, or of a sender, that is resumed: for the caller to hint at.
+
+    What came due meanwhile is due again one after the other, the one that was due first first: a second apart, or less
+    where an hour would not hold them all. So a pause does not end in a burst.
+    """
+    parameters = {"campaign_id": campaign_id, "sender_id": sender_id, "now": now}
+    return list(conn.execute(_BRING_BACK, parameters).scalars())
+
+
+_BRING_BACK = text(f"""
+    WITH waiting AS MATERIALIZED (
+        SELECT m.id, m.due_at FROM campaigns c
+        JOIN outbound_messages m ON m.campaign_id = c.id AND m.status = '{MessageStatus.QUEUED}'
+        WHERE (c.id = CAST(:campaign_id AS uuid) OR CAST(:campaign_id AS uuid) IS NULL)
+          AND (coalesce(m.sender_id, c.sender_id) = CAST(:sender_id AS uuid) OR CAST(:sender_id AS uuid) IS NULL)
+        ORDER BY m.id FOR UPDATE OF m
+    ), overdue AS (
+        SELECT id, row_number() OVER (ORDER BY due_at, id) - 1 AS before, count(*) OVER () AS n
+        FROM waiting WHERE due_at < :now
+    ), moved AS (
+        UPDATE outbound_messages m
+        SET due_at = CAST(:now AS timestamptz) + o.before * least(1.0, 3600.0 / o.n) * interval '1 second'
+        FROM overdue o WHERE m.id = o.id
+    )
+    SELECT id FROM waiting ORDER BY due_at, id
 """)
 
 

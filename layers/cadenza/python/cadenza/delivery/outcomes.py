@@ -19,6 +19,7 @@ from cadenza.core.states import MESSAGE_MOVES, MessageStatus, sources
 from cadenza.delivery import bounces, reactions
 from cadenza.delivery.grading import judge
 from cadenza.delivery.heard import UNSETTLED, Message, lock_messages
+from cadenza.delivery.reputation import guard
 from cadenza.engine import store
 from cadenza.engine.apply import FollowUp, apply_locked
 from cadenza.engine.model import NotSent, SendOutcome, Sent, Signal, Stimulus
@@ -52,6 +53,7 @@ class SignalIntake:
         now = self._clock()
         with self._database.worker() as conn:
             follow_up = record(conn, signals, now)
+        guard(self._database, signals, now)
         self._engine.finish(follow_up, signals[0].correlation_id if signals else "")
 
 
@@ -132,6 +134,7 @@ def _settle(
         text(f"""
             UPDATE outbound_messages m
             SET status = r.status, sent_at = CASE WHEN r.status = '{MessageStatus.SENT}' THEN r.at END,
+                claimed_at = CASE WHEN r.status = '{MessageStatus.SENT}' THEN m.claimed_at END,
                 finished_at = :now, lease_until = NULL, reason = 'settled by a provider event'
             FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, status text, at timestamptz)
             WHERE m.id = r.id AND m.status IN ('{MessageStatus.SENDING}', '{MessageStatus.UNKNOWN}')

@@ -6,7 +6,8 @@ are settled by their provider's events or by the bound. Nothing on this way send
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,6 +20,7 @@ from cadenza.core.states import Channel
 from cadenza.delivery import outbox
 from cadenza.delivery.gate import Claims, claim
 from cadenza.delivery.hints import Hints
+from cadenza.delivery.metering import Meter
 from cadenza.delivery.mime import build, header_id
 from cadenza.delivery.model import (
     Ambiguous,
@@ -66,14 +68,20 @@ class Delivery:
         providers: Mapping[str, Provider],
         links: Links,
         clock: Clock,
+        processes: int = 1,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``providers`` by the name that sender identities know them under."""
+        """``providers`` by the name that sender identities know them under.
+
+        ``processes`` may be sending at once, and share the pace of a provider among them.
+        """
         self._database = database
         self._engine = engine
         self._hints = hints
         self._providers = providers
         self._links = links
         self._clock = clock
+        self._meter = Meter(database, providers, clock, processes, sleep)
 
     def send(self, message_ids: Sequence[MessageId], correlation_id: str = "") -> None:
         """Send those of the messages that may go now. Safe to repeat, in any order, by anybody, at any time.
@@ -82,10 +90,11 @@ class Delivery:
             Retryable: A provider could not take some for now (they are queued again), or the database or a queue was
                 away. What was sent stays sent and recorded; bring all back.
         """
+        self._meter.read()
         now = self._clock()
         attempt = Attempt(id=new_id(), at=now, lease_until=now + LEASE)
         with self._database.worker() as conn:
-            claims = claim(conn, sorted(set(message_ids)), attempt)
+            claims = claim(conn, sorted(set(message_ids)), attempt, self._meter.slices())
             skipped = [_not_sent(judged, now) for judged in claims.skipped]
             follow_up = apply_locked(conn, claims.enrolments, skipped, now) if skipped else FollowUp()
             reminders = put_off(conn, claims, now)
@@ -136,6 +145,7 @@ class Delivery:
         if provider is None:
             refusal = Rejected(f"no provider {message.sender.provider!r} is set up")
             return Result(message, refusal, self._clock(), mail.subject)
+        self._meter.keep_pace(message.sender.provider)
         try:
             outcome = provider.send(mail)
         except Retryable:

@@ -48,9 +48,7 @@ def put_off(conn: Connection, claims: Claims, now: datetime) -> list[DueMessage]
     return reminders
 
 
-def _deferral(
-    judged: Judged, plan: CompiledPlan, enrolment: Enrolment, calendar: Calendar, now: datetime
-) -> Deferral:
+def _deferral(judged: Judged, plan: CompiledPlan, enrolment: Enrolment, calendar: Calendar, now: datetime) -> Deferral:
     message_id = judged.stay.message_id
 
     def slot_from(earliest: datetime) -> Slot | None:

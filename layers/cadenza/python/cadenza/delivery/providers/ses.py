@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, assert_never
 
 from cadenza.core.errors import Retryable
-from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Rejected, Sent
+from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Quota, Rejected, Sent
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
@@ -147,6 +147,14 @@ class Ses:
         region = self._client.meta.region_name
         domain = "email.amazonses.com" if region == "us-east-1" else f"{region}.amazonses.com"
         return f"<{mail.provider_message_id}@{domain}>"
+
+    def quota(self) -> Quota:
+        """What the account allows in its region (GetAccount). Max24HourSend is -1 where there is no limit."""
+        said = self._client.get_account().get("SendQuota", {})
+        a_day = int(said.get("Max24HourSend", -1))
+        return Quota(
+            None if a_day < 0 else a_day, int(said.get("SentLast24Hours", 0)), float(said.get("MaxSendRate", 0))
+        )
 
     def close(self) -> None:
         """See `cadenza.delivery.model.Provider.close`."""

@@ -1,4 +1,4 @@
-"""Pace: when a message was claimed, its place in a later day's caps, gaps and frequency, providers' quotas, reputation."""
+"""Pace and reputation: claims and places in line, gaps and frequency, providers' quotas, when a scope was resumed."""
 
 from pathlib import Path
 

@@ -1,0 +1,53 @@
+"""One sender: shown, changed, paused, resumed."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+from uuid import UUID
+
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+
+from cadenza.api import models, queries
+from cadenza.api.desk import Desk
+from cadenza.api.routes.campaigns import WITHOUT_REASON, OptionalReason
+from cadenza.api.routing import At, Operations
+from cadenza.campaigns.model import SenderChange
+from cadenza.core.ids import SenderId
+from cadenza.core.states import Role
+
+routes = Operations("senders")
+
+Id = Annotated[UUID, Path()]
+
+
+@routes.operation("GET", "/v1/senders/<sender_id>", role=Role.VIEWER)
+def get_sender(desk: At, sender_id: Id) -> models.Sender:
+    """Show a sender."""
+    return _sender(desk, sender_id)
+
+
+@routes.operation("PATCH", "/v1/senders/<sender_id>", role=Role.OPERATOR)
+def change_sender(desk: At, sender_id: Id, change: Annotated[SenderChange, Body()]) -> models.Sender:
+    """Change what is given; null takes a cap or a warm-up away."""
+    desk.senders.change(SenderId(sender_id), change)
+    return _sender(desk, sender_id)
+
+
+@routes.operation("POST", "/v1/senders/<sender_id>/pause", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))
+def pause_sender(desk: At, sender_id: Id, why: OptionalReason = WITHOUT_REASON) -> models.Sender:
+    """Pause a sender in every campaign: once this is answered, no more of its messages begin to be sent."""
+    desk.senders.pause(SenderId(sender_id), why.reason)
+    return _sender(desk, sender_id)
+
+
+@routes.operation("POST", "/v1/senders/<sender_id>/resume", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))
+def resume_sender(desk: At, sender_id: Id) -> models.Sender:
+    """Let a paused sender send again; its reputation counts from now on."""
+    desk.senders.resume(SenderId(sender_id))
+    return _sender(desk, sender_id)
+
+
+def _sender(desk: Desk, sender_id: UUID) -> models.Sender:
+    with desk.transaction() as conn:
+        return queries.sender(conn, sender_id)
