@@ -6,6 +6,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
@@ -15,6 +16,9 @@ from infra.functions import Functions
 from infra.queues import Queues
 from infra.schedules import Schedules
 from infra.topology import QUEUES
+
+PAUSED = "reputation.paused"
+"""The log line of an automatic pause (cadenza.delivery.reputation)."""
 
 OLDEST_FACTOR = 2
 """A message older than this many visibility timeouts has been waiting, or failing, for too long."""
@@ -44,6 +48,7 @@ class Monitoring(Construct):
         self._watch_queues(queues)
         self._watch_functions(functions)
         self._watch_sweep(schedules, Duration.minutes(config.sweep_minutes))
+        self._watch_reputation(functions)
 
     def _alarm(
         self,
@@ -97,6 +102,21 @@ class Monitoring(Construct):
             lambda_.Function.metric_all_throttles(period=Duration.minutes(5)),
             "Functions are throttled: the account's concurrency is used up.",
             evaluation_periods=3,
+        )
+
+    def _watch_reputation(self, functions: Functions) -> None:
+        pauses = logs.MetricFilter(
+            self,
+            "ReputationPauses",
+            log_group=functions["execute"].log_group,
+            filter_pattern=logs.FilterPattern.string_value("$.message", "=", PAUSED),
+            metric_namespace="Cadenza",
+            metric_name="ReputationPauses",
+        )
+        self._alarm(
+            "reputation",
+            pauses.metric(statistic="Sum", period=Duration.minutes(5)),
+            "A campaign or sender was paused: too many bounces or complaints. Mend the cause, then resume it.",
         )
 
     def _watch_sweep(self, schedules: Schedules, interval: Duration) -> None:

@@ -106,7 +106,8 @@ class CapturedMail:
 
 
 class MailCapture(LoopbackServer):
-    """The provider. ``captured`` lists all mails in order of arrival; ``failures`` what the callback raised.
+    """The provider. ``captured`` lists all mails in order of arrival; ``failures`` what the callback raised;
+    ``account`` is what GetAccount says of the quota.
 
     ``on_mail`` runs after the answer, one mail at a time, in order, on a thread of its own.
     """
@@ -115,6 +116,7 @@ class MailCapture(LoopbackServer):
         super().__init__(Request.application(self._answer), port)
         folder.mkdir(parents=True, exist_ok=True)
         self.captured: list[CapturedMail] = []
+        self.account: dict[str, float] = {"Max24HourSend": 50_000, "MaxSendRate": 500}
         self.failures: list[Exception] = []
         self._folder = folder
         self._on_mail = on_mail
@@ -128,7 +130,8 @@ class MailCapture(LoopbackServer):
 
     def _answer(self, request: Request) -> Response:
         if request.path == ACCOUNT_PATH and request.method == "GET":
-            return Response(json.dumps({"SendQuota": self._quota()}), mimetype="application/json")
+            said = {"SentLast24Hours": len(self.captured), **self.account}
+            return Response(json.dumps({"SendQuota": said}), mimetype="application/json")
         if request.path != SEND_PATH or request.method != "POST":
             return _error(HTTPStatus.NOT_FOUND, "NotFoundException", f"{request.method} {request.path} is not captured")
         body = request.get_data()
@@ -141,10 +144,6 @@ class MailCapture(LoopbackServer):
         if self._on_mail is not None:
             self._recipients.submit(self._play, self._on_mail, mail)
         return Response(f'{{"MessageId":"{mail.provider_id}"}}', mimetype="application/json")
-
-    def _quota(self) -> dict[str, float]:
-        """GetAccount's SendQuota: an account out of the sandbox, with room."""
-        return {"Max24HourSend": 50_000, "MaxSendRate": 500, "SentLast24Hours": len(self.captured)}
 
     def _keep(self, wanted: _SendEmail, raw: bytes, body: bytes, headers: Mapping[str, str]) -> CapturedMail:
         message = email.message_from_bytes(raw, policy=email.policy.default)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from cadenza.delivery.reputation import EVENT
 from infra.config import InfraConfig
 from infra.topology import FUNCTIONS, QUEUES
 
@@ -122,6 +123,9 @@ def test_send_may_use_only_the_chosen_identities(production: Synthesised, local:
         ":identity/mail.example"
     ]
     assert not [s for s in local.statements("send") if "ses:SendEmail" in s["Action"]]
+    assert [s["Resource"] for s in production.statements("send") if "ses:GetAccount" in s["Action"]] == ["*"]
+    variables = production.function("send")["Environment"]["Variables"]
+    assert variables["SEND_CONCURRENCY"] == str(QUEUES["message-send"].max_concurrency)
 
 
 def test_routes_lead_to_the_right_function(either: Synthesised) -> None:
@@ -201,6 +205,17 @@ def test_dead_letters_wake_somebody(production: Synthesised) -> None:
     dead = [a for a in alarms if a.get("MetricName") == "ApproximateNumberOfMessagesVisible"]
     assert len(dead) == 5
     assert all(a["Threshold"] == 0 and a["AlarmActions"] for a in dead)
+
+
+def test_a_pause_for_bad_reputation_wakes_somebody(production: Synthesised) -> None:
+    """A campaign that paused itself would stand still until somebody happens to look."""
+    (counted,) = production.of_type("AWS::Logs::MetricFilter").values()
+    assert counted["Properties"]["FilterPattern"] == f'{{ $.message = "{EVENT}" }}'
+    (metric,) = counted["Properties"]["MetricTransformations"]
+    alarms = [a["Properties"] for a in production.of_type("AWS::CloudWatch::Alarm").values()]
+    (alarm,) = (a for a in alarms if a.get("MetricName") == metric["MetricName"])
+    assert (alarm["Namespace"], alarm["Threshold"]) == (metric["MetricNamespace"], 0)
+    assert alarm["AlarmActions"]
 
 
 def test_what_it_says_at_the_end(either: Synthesised) -> None:

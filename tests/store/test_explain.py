@@ -23,7 +23,7 @@ from cadenza.delivery.model import Attempt, Verdict
 from cadenza.delivery.outcomes import record
 from cadenza.engine.apply import apply
 from cadenza.engine.model import Enrol, Sent
-from tests.store.builders import NOW, PLAN, Scene, add_contact, add_enrolment, add_lead, add_scene
+from tests.store.builders import NOW, PLAN, Scene, add_campaign, add_contact, add_enrolment, add_lead, add_scene
 from tests.store.test_engine import enrol, rows, run_due
 
 HOUR = timedelta(hours=1)
@@ -305,6 +305,47 @@ def test_a_cap_says_whose_and_how_much_and_clears_at_midnight(desk: Desk, scope:
     assert block.reason == f"the {scope}'s daily cap is used up: 2 of 2"
     assert answer.will_send_at == TOMORROW
     assert desk.ask(scene, enrolment_id, TOMORROW).blocked_by == ()
+
+
+def test_each_gap_is_named_and_clears_at_its_instant(desk: Desk):
+    """Broken, a person whom two campaigns want would look forgotten by one of them."""
+    scene = desk.scene(settings={"frequency_cap": 1, "frequency_days": 3, "domain_gap_s": 7200})
+    first = desk.message(scene, contact={"email": "p1@one.example"})
+    desk.message(scene, contact={"email": "p2@one.example"})
+    with desk.database.worker() as conn:
+        claim(conn, [first], Attempt(new_id(), NOW, NOW + HOUR))
+        sent, colleague = conn.execute(text("SELECT contact_id, enrolment_id FROM outbound_messages ORDER BY id")).all()
+        other = add_campaign(conn, scene.workspace_id, scene.sender_id)
+        enrolment_id = add_enrolment(conn, scene.workspace_id, other, sent.contact_id, scene.plan_id)
+        row = conn.execute(text("SELECT * FROM outbound_messages WHERE id = :id"), {"id": first}).mappings().one()
+        again = {"id": new_id(), "enrolment_id": enrolment_id, "campaign_id": other, "status": MessageStatus.QUEUED}
+        conn.execute(insert(tables.outbound_messages), {**row, **again, "claimed_at": None, "attempt_id": None})
+    answer = desk.ask(scene, enrolment_id)
+    assert gates(answer) == {Gate.GAP: NOW + DAY, Gate.FREQUENCY: NOW + 3 * DAY, Gate.DOMAIN: NOW + 2 * HOUR}
+    assert answer.will_send_at == NOW + 3 * DAY
+    colleagues = desk.ask(scene, EnrolmentId(colleague.enrolment_id))
+    assert gates(colleagues) == {Gate.DOMAIN: NOW + 2 * HOUR}
+    assert desk.ask(scene, enrolment_id, NOW + 3 * DAY).blocked_by == ()
+
+
+def test_a_warm_up_and_an_accounts_quota_are_caps_too(desk: Desk):
+    """Broken, a sender that may send two mails today would look as if it had no limit."""
+    warm_up = {"starts_on": "2026-01-12", "first_day": 1, "factor": 2.0, "step": 0, "ceiling": 50}
+    scene = desk.scene(sender={"warm_up": warm_up})
+    ids = [desk.message(scene) for _ in range(3)]
+    with desk.database.worker() as conn:
+        conn.execute(
+            text("INSERT INTO provider_quotas (provider, a_day, allowed, read_at) VALUES ('ses', 200, 2, :now)"),
+            {"now": NOW},
+        )
+        claim(conn, ids, Attempt(new_id(), NOW, NOW + HOUR))
+        enrolment_id = conn.execute(
+            text("SELECT enrolment_id FROM outbound_messages WHERE id = :id"), {"id": ids[2]}
+        ).scalar_one()
+    assert {block.reason for block in desk.ask(scene, enrolment_id).blocked_by} == {
+        "the sender's daily cap is used up: 2 of 2",
+        "the provider's daily cap is used up: 200 of 200",
+    }
 
 
 def test_a_cap_of_today_does_not_hold_back_what_is_due_tomorrow(desk: Desk):

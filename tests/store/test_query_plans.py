@@ -12,9 +12,14 @@ from sqlalchemy import Connection, event, text
 
 from bench.seed import Seeded, seed_enrolments, seed_pending
 from cadenza.core.db import Database
+from cadenza.core.ids import MessageId, new_id
 from cadenza.core.messages import SignalKind, SignalReported
 from cadenza.delivery import outbox
+from cadenza.delivery.gate import claim
+from cadenza.delivery.model import Attempt
 from cadenza.delivery.outcomes import record
+from cadenza.delivery.reputation import judge
+from cadenza.delivery.spread import put_off
 from cadenza.engine import actions, store
 from cadenza.engine.apply import apply_locked
 from cadenza.engine.model import Due
@@ -168,6 +173,67 @@ def test_what_signals_mean_for_others(conn: Connection, seeded: list[Seeded]) ->
         )
     ]
     assert sequential_scans(conn, lambda: record(conn, signals, NOW + timedelta(minutes=9))) == []
+
+
+def test_claiming_and_putting_off(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each mail would cost more, the more have been sent."""
+    # Given one campaign with room for half of the batch, and everything that can be counted being counted.
+    ids = queued(conn, seeded[-20:])
+    conn.execute(text("UPDATE campaigns SET daily_cap = 10"))
+    conn.execute(text("UPDATE automation_settings SET frequency_cap = 5, domain_gap_s = 60, contact_gap_s = 60"))
+    conn.execute(
+        text("INSERT INTO provider_quotas (provider, a_day, allowed, read_at) VALUES ('ses', 50, 50, :now)"),
+        {"now": NOW},
+    )
+
+    def run() -> None:
+        claims = claim(conn, ids, Attempt(new_id(), NOW, NOW + timedelta(minutes=20)), {"ses": 8})
+        assert claims.claimed
+        assert claims.put_off
+        put_off(conn, claims, NOW)
+
+    assert sequential_scans(conn, run) == []
+
+
+def test_judging_reputations(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each bounce would read every mail ever sent."""
+    sent = [row.message_id for row in seeded[-20:]]
+    conn.execute(
+        text("UPDATE outbound_messages SET status = 'complained', claimed_at = :now WHERE id = ANY(:ids)"),
+        {"ids": sent, "now": NOW},
+    )
+    conn.execute(
+        text("""
+            INSERT INTO send_quota (scope, scope_id, day, workspace_id, used)
+            SELECT 'campaign', id, CAST(:now AS date), workspace_id, 500 FROM campaigns
+        """),
+        {"now": NOW},
+    )
+    assert sequential_scans(conn, lambda: judge(conn, sent, NOW)) == []
+
+
+def queued(conn: Connection, rows: list[Seeded]) -> list[MessageId]:
+    """The second messages of these enrolments, waiting to be sent, with a sender."""
+    sender_id = new_id()
+    conn.execute(
+        text("""
+            INSERT INTO sender_identities (id, workspace_id, email, created_at)
+            SELECT :id, id, 'ada@nordlicht.example', created_at FROM workspaces WHERE id = :workspace_id
+        """),
+        {"id": sender_id, "workspace_id": rows[0].workspace_id},
+    )
+    conn.execute(text("UPDATE campaigns SET sender_id = :id"), {"id": sender_id})
+    found = conn.execute(
+        text("""
+            INSERT INTO outbound_messages (id, workspace_id, enrolment_id, campaign_id, contact_id, node, visit,
+                                           channel, status, due_at, queued_at)
+            SELECT gen_random_uuid(), workspace_id, enrolment_id, campaign_id, contact_id, 'again', 2, channel,
+                   'queued', due_at, queued_at
+            FROM outbound_messages WHERE id = ANY(:ids) RETURNING id
+        """),
+        {"ids": [row.message_id for row in rows]},
+    )
+    return list(found.scalars())
 
 
 def test_looking_after_the_outbox(conn: Connection) -> None:

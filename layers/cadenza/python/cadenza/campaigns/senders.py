@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import text
 
 from cadenza.campaigns.model import SenderChange
-from cadenza.campaigns.store import warm_up_json
+from cadenza.campaigns.store import sender, warm_up_json
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, NotFound
@@ -71,7 +71,7 @@ class Senders:
         parameters = {"id": sender_id, "now": now, "reason": reason, "paused": paused}
         with self.database.workspace(self.workspace_id) as conn:
             if not conn.execute(_MOVE, parameters).rowcount:
-                if conn.execute(text("SELECT FROM sender_identities WHERE id = :id"), parameters).first() is None:
+                if sender(conn, sender_id) is None:
                     raise NotFound("sender", sender_id)
                 raise Conflict("the sender is paused already" if paused else "the sender is not paused")
             if paused:

@@ -19,6 +19,7 @@ from cadenza.core.states import Role
 routes = Operations("senders")
 
 Id = Annotated[UUID, Path()]
+NO_CHANGE = SenderChange()
 
 
 @routes.operation("GET", "/v1/senders/<sender_id>", role=Role.VIEWER)
@@ -28,7 +29,7 @@ def get_sender(desk: At, sender_id: Id) -> models.Sender:
 
 
 @routes.operation("PATCH", "/v1/senders/<sender_id>", role=Role.OPERATOR)
-def change_sender(desk: At, sender_id: Id, change: Annotated[SenderChange, Body()]) -> models.Sender:
+def change_sender(desk: At, sender_id: Id, change: Annotated[SenderChange, Body()] = NO_CHANGE) -> models.Sender:
     """Change what is given; null takes a cap or a warm-up away."""
     desk.senders.change(SenderId(sender_id), change)
     return _sender(desk, sender_id)
