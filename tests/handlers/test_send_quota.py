@@ -26,9 +26,8 @@ from tests.store.builders import add_scene
 @pytest.fixture
 def capture(tmp_path: Path) -> Iterator[MailCapture]:
     """An SES that keeps what it gets, and whose account is out of the sandbox."""
-    server = MailCapture(tmp_path)
-    yield server
-    server.close()
+    with MailCapture(tmp_path) as server:
+        yield server
 
 
 @pytest.fixture
