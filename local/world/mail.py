@@ -106,7 +106,8 @@ class CapturedMail:
 
 
 class MailCapture(LoopbackServer):
-    """The provider. ``captured`` lists all mails in order of arrival; ``failures`` what the callback raised;
+    """The provider. ``captured`` lists all mails in order of arrival; ``failures`` what the callback raised.
+
     ``account`` is what GetAccount says of the quota.
 
     ``on_mail`` runs after the answer, one mail at a time, in order, on a thread of its own.

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0002_pace"
-down_revision = "0001"
+revision = "0002"
+down_revision = "0004"
 
 
 def upgrade() -> None:
