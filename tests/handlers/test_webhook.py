@@ -144,6 +144,7 @@ def test_a_reported_bounce_is_handed_on(queues: Queues, recorded: Recorded):
                 "grade": "human",
                 "grade_reasons": [],
                 "hard": True,
+                "away_until": None,
                 "payload": json.loads(event["body"]),
             }
         ]

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
     text,
 )
 
@@ -50,6 +51,12 @@ sender_identities = Table(
     words("paused_reason"),
     instant("created_at"),
     UniqueConstraint("workspace_id", "email"),
+)
+Index("ix_sender_identities_email", func.lower(sender_identities.c.email))
+Index(
+    "ix_sender_identities_reply_to",
+    func.lower(sender_identities.c.reply_to),
+    postgresql_where=text("reply_to <> ''"),
 )
 
 outbound_messages = Table(
@@ -95,6 +102,11 @@ Index(
 )
 Index("ix_outbound_messages_campaign_id", outbound_messages.c.campaign_id, outbound_messages.c.status)
 Index("ix_outbound_messages_contact_id", outbound_messages.c.contact_id)
+Index(
+    "ix_outbound_messages_provider_message_id",
+    outbound_messages.c.provider_message_id,
+    postgresql_where=text("provider_message_id IS NOT NULL"),
+)
 
 message_events = Table(
     "message_events",
