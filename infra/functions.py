@@ -72,6 +72,7 @@ class Functions(Construct):
             self._let_send(function, spec.sends_to)
         database.administer(self["migrate"])
         mail.grant_send(self["send"])
+        mail.let_speak_to(self["webhook"])
         self._consume()
         if not config.is_local:
             self._migrate_at_deploy(database)

@@ -1,8 +1,8 @@
 """Which of our messages a received mail is about; from then on it is a signal like any other.
 
-What is most certain decides: the message that the mail names outright; then its references, the nearest first, by our own
-Message-IDs or by those that SES has put in their place; then the latest mail that the addressed identity has sent to
-whoever wrote this one, which is believed only where nothing speaks for a forged sender.
+What is most certain decides: the message that the mail names outright; then its references, the nearest first, by our
+own Message-IDs or by those that SES has put in their place; then the latest mail that the addressed identity has sent
+to whoever wrote this one, which is believed only where nothing speaks for a forged sender.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KINDS: Final = {
 }
 _AUTOMATIC: Final = frozenset({MailNature.OUT_OF_OFFICE, MailNature.AUTO_REPLY})
 _OF_PERSONS: Final = frozenset(MailNature) - {MailNature.BOUNCE}
-"""Written in somebody's name; a bounce comes from a mail system, whose address says nothing of who could not be reached."""
+"""Written in somebody's name. A bounce comes from a mail system, whose address does not say who was not reached."""
 
 _OWN_ID: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@.+", re.IGNORECASE)
 """`cadenza.delivery.mime`."""
