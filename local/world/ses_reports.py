@@ -65,7 +65,7 @@ class SesReports:
     def publish(
         self, mail: CapturedMail, event: str, details: dict[str, JsonValue], *, report_id: str = ""
     ) -> httpx2.Response:
-        """Report ``event`` on ``mail`` (if it is tagged as ours); the same ``report_id`` is a repetition of the same report."""
+        """Report ``event`` on ``mail``; the same ``report_id`` is a repetition of the same report."""
         body: dict[str, JsonValue] = {
             "eventType": event,
             "mail": {

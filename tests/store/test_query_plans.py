@@ -12,8 +12,9 @@ from sqlalchemy import Connection, event, text
 
 from bench.seed import Seeded, seed_enrolments, seed_pending
 from cadenza.core.db import Database
-from cadenza.core.messages import SignalKind, SignalReported
+from cadenza.core.messages import MailNature, MailReceived, SignalKind, SignalReported
 from cadenza.delivery import outbox
+from cadenza.delivery.inbound import find_messages
 from cadenza.delivery.outcomes import record
 from cadenza.engine import actions, store
 from cadenza.engine.apply import apply_locked
@@ -146,6 +147,22 @@ def test_taking_signals_in(conn: Connection, seeded: list[Seeded]) -> None:
     """If it failed, each open would read the whole history of events."""
     signals = [opened(row) for row in seeded[-20:]]
     assert sequential_scans(conn, lambda: record(conn, signals, NOW + timedelta(minutes=9))) == []
+
+
+def test_finding_what_a_mail_is_about(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each answer would read every mail ever sent, and everybody that there is."""
+    mails = [
+        MailReceived(
+            mail_id=str(row.message_id),
+            nature=MailNature.REPLY,
+            occurred_at=NOW,
+            references=(f"{row.message_id}@nordlicht.example", "0100-000000@email.amazonses.com"),
+            sender="grace@acme.example",
+            recipients=("ada@nordlicht.example",),
+        )
+        for row in seeded[-20:]
+    ]
+    assert sequential_scans(conn, lambda: find_messages(conn, mails)) == []
 
 
 def test_looking_after_the_outbox(conn: Connection) -> None:

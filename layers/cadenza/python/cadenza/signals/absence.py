@@ -57,7 +57,7 @@ def _any(names: tuple[str, ...]) -> str:
 
 _DATE: Final = re.compile(
     rf"""(?<![\w.])(?:
-        (?P<y1>20\d\d)-(?P<m1>\d\d?)-(?P<d1>\d\d?)
+        (?P<y1>20\d\d)-(?P<m1>\d\d?)-(?P<d1>\d\d?)(?![\d-])
       | (?P<d2>\d\d?)\.\s?(?P<m2>\d\d?)(?:\.(?:\s?(?P<y2>(?:20)?\d\d))?)(?!\d)
       | (?P<a3>\d\d?)/(?P<b3>\d\d?)(?:/(?P<y3>(?:20)?\d\d))?(?![\d/])
       | (?P<d4>\d\d?)(?:st|nd|rd|th|er|º|ª|\.)?\s+(?:of\s+|de\s+)?(?P<m4>{_any(_MONTHS)})\b\.?

@@ -9,18 +9,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final, Literal
 
-from pydantic import Base64Bytes, BaseModel
+from pydantic import BaseModel
 
 from cadenza.core.messages import MailReceived
 from cadenza.signals import mail_in
-from cadenza.signals.payloads import json_object, read
+from cadenza.signals.payloads import decoded, json_object, read
 
 SOURCE: Final = "inbound"
 _EXPECTED: Final = "this is not a forwarded mail"
 
 
 class _Data(BaseModel):
-    raw: Base64Bytes
+    raw: str
     recipient: str = ""
 
 
@@ -36,4 +36,5 @@ def parse(raw_body: bytes, received_at: datetime) -> MailReceived | None:
         InvalidInput: Not JSON, or not of the documented shape; the problems point at the fields.
     """
     data = read(_Forwarded, json_object(raw_body, _EXPECTED), _EXPECTED).data
-    return mail_in.take(data.raw, received_at, recipients=(data.recipient,) if data.recipient else ())
+    raw = decoded(data.raw, "/data/raw", _EXPECTED)
+    return mail_in.take(raw, received_at, recipients=(data.recipient,) if data.recipient else ())

@@ -195,10 +195,13 @@ def _own_words(text: str) -> str:
 
 
 def _occurred_at(mail: IncomingMail, received_at: datetime) -> datetime:
-    """When it was written, as far as its own date can be believed."""
+    """When it was written, as far as its own date can be believed.
+
+    That date has whole seconds: the last instant that it can mean, since no answer is older than what it answers.
+    """
     if mail.date is None or not received_at - MAX_LATE <= mail.date <= received_at:
         return received_at
-    return mail.date.astimezone(received_at.tzinfo)
+    return min(mail.date.astimezone(received_at.tzinfo) + timedelta(microseconds=999_999), received_at)
 
 
 def _payload(mail: IncomingMail) -> dict[str, JsonValue]:

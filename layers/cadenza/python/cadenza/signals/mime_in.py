@@ -116,7 +116,7 @@ def _decoded(value: bytes | str, charset: str) -> str:
         return value
     try:
         return value.decode(charset, "replace")
-    except LookupError:
+    except (LookupError, ValueError):
         return value.decode("utf-8", "replace")
 
 

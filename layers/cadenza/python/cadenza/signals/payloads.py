@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from typing import Final, TypeVar, cast
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -53,3 +54,15 @@ def read(model: type[M], payload: object, expected: str) -> M:
         return model.model_validate(payload)
     except ValidationError as error:
         raise InvalidInput(expected, field_problems(error)) from None
+
+
+def decoded(text: str, pointer: str, expected: str) -> bytes:
+    """What ``text`` holds in base64, in one line or many.
+
+    Raises:
+        InvalidInput: It is not base64.
+    """
+    try:
+        return b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        raise InvalidInput(expected, (FieldProblem(pointer, "must be a whole mail (RFC 5322) in base64"),)) from None

@@ -5,8 +5,6 @@ Shape: "Contents of notifications for Amazon SES email receiving" (Amazon SES de
 
 from __future__ import annotations
 
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -15,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.messages import MailReceived
 from cadenza.signals import mail_in
-from cadenza.signals.payloads import read
+from cadenza.signals.payloads import decoded, read
 
 RECEIVED: Final = "Received"
 
@@ -56,18 +54,10 @@ def parse(payload: dict[str, JsonValue]) -> MailReceived | None:
     receipt = received.receipt
     if receipt.virus.status == _FAIL:
         return None
+    content = received.content
     return mail_in.take(
-        _raw(received.content, receipt.action.encoding),
+        decoded(content, "/content", _EXPECTED) if receipt.action.encoding == "BASE64" else content.encode(),
         receipt.timestamp,
         recipients=tuple(receipt.recipients),
         authentic=receipt.dmarc.status != _FAIL,
     )
-
-
-def _raw(content: str, encoding: str) -> bytes:
-    if encoding != "BASE64":
-        return content.encode()
-    try:
-        return b64decode(content, validate=True)
-    except Base64Error:
-        raise InvalidInput(_EXPECTED, (FieldProblem("/content", "is not base64, as its encoding says"),)) from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -143,7 +142,7 @@ class Sns:
         try:
             signature = b64decode(envelope.signature, validate=True)
             self._key(envelope.certificate_url, now).verify(signature, envelope.signed(), PKCS1v15(), SHA256())
-        except (Base64Error, InvalidSignature):
+        except (ValueError, InvalidSignature):
             raise Unauthorised("the message's signature does not match") from None
 
     def _key(self, url: str, now: datetime) -> RSAPublicKey:
