@@ -8,10 +8,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import boto3
 import pytest
 
 from cadenza.core.errors import InvalidInput
-from cadenza.core.messages import Grade, SignalKind
+from cadenza.core.ids import MessageId
+from cadenza.core.messages import Grade, MailNature, MailReceived, SignalKind
+from cadenza.delivery import inbound
+from cadenza.delivery.model import EarlierMail
+from cadenza.delivery.providers import ses
+from cadenza.signals import ses_events
 from cadenza.signals.ses_events import parse
 
 EVENTS = Path(__file__).parent.parent / "events" / "ses"
@@ -95,3 +101,16 @@ def test_a_malformed_event_names_its_field():
     with pytest.raises(InvalidInput) as caught:
         parse("sns-1", event)
     assert [problem.pointer for problem in caught.value.problems] == ["/bounce/timestamp"]
+
+
+def test_mails_are_tagged_and_found_again_by_the_same_names():
+    """Broken, SES would report on mails that we do not recognise as ours, and answers to them would match nothing."""
+    assert ses_events.MESSAGE_TAG == ses.MESSAGE_TAG
+    for region in ("us-east-1", "eu-central-1", "us-gov-west-1"):
+        client = boto3.client("sesv2", region_name=region, aws_access_key_id="a", aws_secret_access_key="b")
+        given = ses.Ses(client=client).header_id(
+            EarlierMail(MessageId(MESSAGE), "nordlicht.example", "ses", "0107-000000")
+        )
+        client.close()
+        mail = MailReceived(mail_id="1", nature=MailNature.REPLY, occurred_at=SENT_AT, references=(given.strip("<>"),))
+        assert [clue.get("provider_id") for clue in inbound._clues(0, mail)] == ["0107-000000"]
