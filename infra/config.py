@@ -76,6 +76,10 @@ class InfraConfig(BaseModel):
     # Mail and alarms.
     sender_identities: Annotated[tuple[str, ...], BeforeValidator(lambda v: _parse_json(v) or ())] = ()
     """SES identities (domains or addresses) that the send function may send from; verified outside of this stack."""
+    inbound_domain: str = ""
+    """Domain whose mail SES receives for us (replies, absences, opt-outs); empty: none. Its MX record: by hand."""
+    sns_origin: str = ""
+    """What stands in for SNS in the local stage, as ``http://127.0.0.1:PORT``; refused in any other."""
     alarm_email: str = ""
     """Who is told about alarms; empty: alarms change state and tell nobody."""
 
@@ -84,6 +88,13 @@ class InfraConfig(BaseModel):
         if self.is_local != bool(self.database_url):
             # Elsewhere it would put a password into the functions' environment.
             raise ValueError("databaseUrl is required in the local stage and refused in any other")
+        return self
+
+    @model_validator(mode="after")
+    def _sns_is_sns(self) -> Self:
+        if not self.is_local and (self.sns_origin or "SNS_ORIGIN" in self.environment):
+            # Elsewhere, whoever answers there could sign in the name of SNS.
+            raise ValueError("snsOrigin is for the local stage only")
         return self
 
     @property

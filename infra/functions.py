@@ -73,6 +73,7 @@ class Functions(Construct):
         database.administer(self["migrate"])
         mail.grant_send(self["send"])
         self["send"].add_environment("SEND_CONCURRENCY", str(QUEUES["message-send"].max_concurrency))
+        mail.let_speak_to(self["webhook"])
         self._consume()
         if not config.is_local:
             self._migrate_at_deploy(database)

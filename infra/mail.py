@@ -1,23 +1,67 @@
-"""Mail through SES: the configuration set, and whom the send function may send as."""
+"""Mail through SES: the configuration set, whom the send function may send as, and how we hear what became of it."""
 
 from __future__ import annotations
 
-from aws_cdk import Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_ses as ses
-from constructs import Construct
+from aws_cdk import aws_ses_actions as actions
+from aws_cdk import aws_sns as sns
+from constructs import Construct, IDependable
 
 from infra.config import InfraConfig
 
+SNS_PATH = "/webhooks/sns"
+
+EVENTS = (
+    ses.EmailSendingEvent.SEND,
+    ses.EmailSendingEvent.REJECT,
+    ses.EmailSendingEvent.BOUNCE,
+    ses.EmailSendingEvent.COMPLAINT,
+    ses.EmailSendingEvent.DELIVERY,
+    ses.EmailSendingEvent.RENDERING_FAILURE,
+    ses.EmailSendingEvent.SUBSCRIPTION,
+)
+"""Not opens and clicks: our own pixel and links tell of these, and SES would put its own around them."""
+
+RETRIES = sns.DeliveryPolicy(
+    healthy_retry_policy=sns.HealthyRetryPolicy(
+        num_retries=50,
+        num_min_delay_retries=5,
+        min_delay_target=Duration.seconds(5),
+        num_max_delay_retries=30,
+        max_delay_target=Duration.seconds(60),
+        backoff_function=sns.BackoffFunction.EXPONENTIAL,
+    )
+)
+"""About three quarters of an hour, of the hour that SNS allows: its default is three tries within a minute."""
+
 
 class Mail(Construct):
-    """The configuration set every message is sent with. Identities are verified by hand: DNS is not ours to change."""
+    """The configuration set every message is sent with. Identities are verified by hand: DNS is not ours to change.
+
+    SNS carries what SES reports to the webhook function. The topics have no key of their own: SES could use none but a
+    customer's, with its monthly fee, and SNS keeps a message only until it is delivered.
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, config: InfraConfig) -> None:
         super().__init__(scope, construct_id)
-        self._identities = config.sender_identities
+        self._config = config
         self.configuration_set = ses.ConfigurationSet(self, "ConfigurationSet", reputation_metrics=True)
+        self.events = self._topic("Events")
+        ses.ConfigurationSetEventDestination(
+            self,
+            "ToEvents",
+            configuration_set=self.configuration_set,  # pyright: ignore[reportArgumentType] - jsii
+            destination=ses.EventDestination.sns_topic(self.events),  # pyright: ignore[reportArgumentType] - jsii
+            events=list(EVENTS),
+        )
+        self.rule_set_name = ""
+        """The receipt rule set, for the operator to make the active one; "" without inbound mail."""
+        self.topics = [self.events]
+        if config.inbound_domain:
+            self.topics.append(self._receive(config.inbound_domain))
 
     def grant_send(self, function: lambda_.Function) -> None:
         """Let ``function`` send as the configured identities; without any it may not send through SES at all."""
@@ -25,7 +69,8 @@ class Mail(Construct):
         function.add_environment("SES_CONFIGURATION_SET", name)
         # The account's quota; GetAccount knows no resources.
         function.add_to_role_policy(iam.PolicyStatement(actions=["ses:GetAccount"], resources=["*"]))
-        if not self._identities:
+        identities = self._config.sender_identities
+        if not identities:
             return
         stack = Stack.of(self)
         function.add_to_role_policy(
@@ -35,8 +80,54 @@ class Mail(Construct):
                     stack.format_arn(service="ses", resource="configuration-set", resource_name=name),
                     *(
                         stack.format_arn(service="ses", resource="identity", resource_name=identity)
-                        for identity in self._identities
+                        for identity in identities
                     ),
                 ],
             )
         )
+
+    def let_speak_to(self, function: lambda_.Function) -> None:
+        """Let ``function`` believe these topics, and no others."""
+        function.add_environment("SNS_TOPIC_ARNS", " ".join(topic.topic_arn for topic in self.topics))
+        if self._config.sns_origin:
+            function.add_environment("SNS_ORIGIN", self._config.sns_origin)
+
+    def subscribe(self, public_url: str, *, after: IDependable) -> None:
+        """Have the topics call the webhook, which confirms: ``after`` everything that it needs in order to answer."""
+        for topic in self.topics:
+            subscription = sns.Subscription(
+                topic,
+                "ToWebhook",
+                topic=topic,  # pyright: ignore[reportArgumentType] - jsii
+                endpoint=f"{public_url}{SNS_PATH}",
+                protocol=sns.SubscriptionProtocol.HTTPS,
+                delivery_policy=RETRIES,
+            )
+            subscription.node.add_dependency(after)
+
+    def _topic(self, construct_id: str) -> sns.Topic:
+        return sns.Topic(self, construct_id, enforce_ssl=True, signature_version="2")
+
+    def _receive(self, domain: str) -> sns.Topic:
+        """Mail to ``domain`` comes as a notification. Which rule set is active is a choice of the account's owner."""
+        topic = self._topic("Received")
+        may_publish = topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("ses.amazonaws.com")],  # pyright: ignore[reportArgumentType] - jsii
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+            )
+        )
+        rules = ses.ReceiptRuleSet(self, "Inbound")
+        rule = rules.add_rule(
+            "ToReceived",
+            recipients=[domain],
+            scan_enabled=True,
+            # As it came: in UTF-8, whatever is in another encoding would be lost.
+            actions=[actions.Sns(topic=topic, encoding=actions.EmailEncoding.BASE64)],  # pyright: ignore[reportArgumentType] - jsii
+        )
+        if may_publish.policy_dependable:
+            rule.node.add_dependency(may_publish.policy_dependable)  # SES tries it out when the rule is made
+        self.rule_set_name = rules.receipt_rule_set_name
+        return topic

@@ -11,7 +11,14 @@ from constructs import Construct
 from infra.config import InfraConfig
 from infra.nag import acknowledge
 
-PROVIDER_KEYS = ("firecrawl_api_key", "firecrawl_webhook_secret", "events_webhook_secret", "openai_api_key")
+PROVIDER_KEYS = (
+    "firecrawl_api_key",
+    "firecrawl_webhook_secret",
+    "events_webhook_secret",
+    "inbound_webhook_secret",
+    "sendgrid_webhook_key",
+    "openai_api_key",
+)
 """Empty means: not configured. An operator fills them in; a later deployment does not touch the value."""
 
 

@@ -35,6 +35,7 @@ class CadenzaStack(Stack):
         schedules = Schedules(self, "Schedules", config=config, execution=execution, swept=swept)
         mail = Mail(self, "Mail", config=config)
         secret = AppSecret(self, "AppSecret", config=config)
+        public_url = config.public_url or api.endpoint
         functions = Functions(
             self,
             "Functions",
@@ -44,13 +45,18 @@ class CadenzaStack(Stack):
             database=self._database(config),
             secret=secret.secret,
             mail=mail,
-            public_url=config.public_url or api.endpoint,
+            public_url=public_url,
         )
         api.route(api=functions["api"], webhook=functions["webhook"])
+        if not config.is_local:
+            mail.subscribe(public_url, after=api)
         Monitoring(self, "Monitoring", config=config, queues=queues, functions=functions, schedules=schedules)
 
         self._output("ApiEndpoint", api.endpoint)
         self._output("AppSecretArn", secret.secret.secret_arn)
+        self._output("MailEventsTopicArn", mail.events.topic_arn)
+        if mail.rule_set_name:
+            self._output("InboundRuleSet", mail.rule_set_name)
         self._output("SchedulerGroup", str(schedules.group.name))
         for name, pair in queues.pairs.items():
             self._output(f"{_title(name)}QueueUrl", pair.queue.queue_url)

@@ -63,6 +63,7 @@ class Outputs:
     api_url: str
     """Base of the HTTP API at the emulator, without a trailing slash (people use `local.gateway`)."""
     app_secret_arn: str
+    mail_events_topic_arn: str
     scheduler_group: str
     queues: Mapping[str, str]
     dead_letters: Mapping[str, str]
@@ -321,6 +322,7 @@ class LocalAws:
         return Outputs(
             api_url=f"{self.url}/_aws/execute-api/{api_id}/$default",
             app_secret_arn=values["AppSecretArn"],
+            mail_events_topic_arn=values["MailEventsTopicArn"],
             scheduler_group=values["SchedulerGroup"],
             queues={name: url for name, url in named("QueueUrl").items() if not name.endswith("-dead-letter")},
             dead_letters=dead_letters,

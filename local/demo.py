@@ -88,11 +88,13 @@ def _reader(people: Recipients, mail: CapturedMail, nth: int) -> None:  # noqa: 
 
 
 def _twice(people: Recipients, mail: CapturedMail, nth: int) -> None:
-    """A provider that reports everything twice: the second report must change nothing."""
+    """Everything is reported twice, the absence and the reply too: the second report must change nothing."""
     for _ in range(2):
-        people.report(mail, "delivered", delivery_id=f"evt_{mail.message_id}_delivered")
-        if nth > 1:
-            people.report(mail, "replied", delivery_id=f"evt_{mail.message_id}_replied")
+        people.delivered(mail, report_id=f"{mail.message_id}-delivered")
+        if nth == 1:
+            people.away(mail, utc_now().date(), reply_id=f"{mail.message_id}-away")
+        else:
+            people.replied(mail, reply_id=f"{mail.message_id}-reply")
 
 
 PERSONAS: Final[Mapping[str, tuple[str, Callable[[Recipients, CapturedMail, int], None]]]] = {
@@ -101,7 +103,10 @@ PERSONAS: Final[Mapping[str, tuple[str, Callable[[Recipients, CapturedMail, int]
     "rui.carvalho@fornoatlantico.example": ("has left: the mail bounces", _gone),
     "jonas.weidmann@spreekargo.example": ("opens and unsubscribes", _annoyed),
     "leyla.arslan@spreekargo.example": ("opens, and no more", _reader),
-    "priya.nair@spreekargo.example": ("replies to the second mail; her provider reports all twice", _twice),
+    "priya.nair@spreekargo.example": (
+        "was away until today; replies to the second mail; everything is reported twice",
+        _twice,
+    ),
 }
 
 
@@ -119,7 +124,9 @@ class Cast:
         with self.lock:
             nth = self.seen[address] = self.seen.get(address, 0) + 1
         _, act = PERSONAS.get(address, ("", _silent))
-        act(self.people(), mail, nth)
+        people = self.people()
+        people.sent(mail)
+        act(people, mail, nth)
 
 
 # --- the run -----------------------------------------------------------------------------------------------------

@@ -18,13 +18,15 @@ from typing import Final, Self
 from pydantic import TypeAdapter
 
 from cadenza.core.db import Database
-from local.aws import ROOT, LocalAws, Outputs
+from local.aws import ROOT, LocalAws, LocalAwsError, Outputs
 from local.gateway import Gateway
 from local.postgres import EmbeddedPostgres
 from local.world.firecrawl import FirecrawlService
 from local.world.mail import CapturedMail, MailCapture
 from local.world.recipients import Recipients
+from local.world.ses_reports import SesReports
 from local.world.sites import SampleSites
+from local.world.sns import NotificationService, Subscription
 
 DATABASE = "cadenza"
 
@@ -71,7 +73,9 @@ class LocalSystem:
         # Secrets of this run only.
         self._firecrawl_key = f"fc-{secrets.token_hex(16)}"
         self._firecrawl_secret = secrets.token_hex(32)
-        self._events_secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+        self._events_secret, self._inbound_secret = (
+            "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2)
+        )
 
     def __enter__(self) -> Self:
         try:
@@ -98,11 +102,12 @@ class LocalSystem:
             FirecrawlService(self.sites.resolver(), api_key=self._firecrawl_key, webhook_secret=self._firecrawl_secret)
         )
         self.mail = enter(MailCapture(self._folder_for_mail(), on_mail=self._on_mail))
-        self.recipients = enter(Recipients(self.gateway.url, self._events_secret))
+        sns = enter(NotificationService())
         url = self.postgres.url(DATABASE)
         context = {
             "databaseUrl": url.render_as_string(hide_password=False),
             "publicUrl": self.gateway.url,
+            "snsOrigin": sns.url,
             "environment": json.dumps(
                 {"FIRECRAWL_URL": self.firecrawl.url, "AWS_ENDPOINT_URL_SESV2": self.mail.url, **self._environment}
             ),
@@ -120,7 +125,19 @@ class LocalSystem:
                 "firecrawl_api_key": self._firecrawl_key,
                 "firecrawl_webhook_secret": self._firecrawl_secret,
                 "events_webhook_secret": self._events_secret,
+                "inbound_webhook_secret": self._inbound_secret,
             },
+        )
+        topic = enter(Subscription(sns, self.outputs.mail_events_topic_arn, self.gateway.url))
+        if not topic.confirm():
+            raise LocalAwsError("the webhook function did not confirm the subscription to the topic of SES's events")
+        self.recipients = enter(
+            Recipients(
+                self.gateway.url,
+                events_secret=self._events_secret,
+                inbound_secret=self._inbound_secret,
+                ses=SesReports(topic),
+            )
         )
         self._say("migrating the database")
         self.aws.invoke(self.outputs.functions["migrate"], {})

@@ -15,6 +15,7 @@ from cadenza.core.queues import Queue
 from cadenza.core.settings import ExecuteSettings, load
 from cadenza.delivery.execution import Execution
 from cadenza.delivery.hints import Hints
+from cadenza.delivery.inbound import Inbound
 from cadenza.delivery.outcomes import SignalIntake
 from cadenza.delivery.upkeep import Upkeep
 from cadenza.engine.dispatch import Dispatcher
@@ -31,7 +32,10 @@ def execution() -> Execution:
     dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings), send)
     engine = Engine(database, dispatcher, utc_now)
     return Execution(
-        engine, SignalIntake(database, engine, utc_now), Upkeep(database, engine, Hints(send, dispatcher), utc_now)
+        engine,
+        SignalIntake(database, engine, utc_now),
+        Inbound(database),
+        Upkeep(database, engine, Hints(send, dispatcher), utc_now),
     )
 
 

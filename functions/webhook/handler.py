@@ -15,6 +15,7 @@ from cadenza.signals.gateway import HttpEvent, HttpReply, Request
 from cadenza.signals.inbox import Inbox
 from cadenza.signals.links import Links
 from cadenza.signals.routes import answer
+from cadenza.signals.sns import Sns
 
 log = get_logger()
 
@@ -31,8 +32,11 @@ def inbox() -> Inbox:
         links=Links(settings.public_url, known.link_signing_key),
         lead_analysis=Queue(settings.lead_analysis_queue_url, sqs),
         engagement_events=Queue(settings.engagement_events_queue_url, sqs),
+        sns=Sns(settings.sns_topic_arns.split(), origin=settings.sns_origin),
         firecrawl_secret=known.firecrawl_webhook_secret,
         events_secret=known.events_webhook_secret,
+        inbound_secret=known.inbound_webhook_secret,
+        sendgrid_key=known.sendgrid_webhook_key,
     )
 
 

@@ -25,8 +25,10 @@ from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
 from cadenza.core.settings import DatabaseSettings
 from local.world.mail import MESSAGE_TAG, CapturedMail
-from local.world.recipients import BROWSER, Recipients
+from local.world.recipients import Recipients
+from local.world.ses_reports import SesReports
 from local.world.sites import SITES, SampleSites
+from local.world.sns import NotificationService, Subscription
 from tests.flow import cloud
 from tests.flow.cloud import ACCOUNT, GROUP, REGION, Cloud, invoke
 from tests.flow.gateway import Crawls, Front, InProcess
@@ -43,6 +45,7 @@ SECRETS: Final = {
     "firecrawl_api_key": "fc-flow",
     "firecrawl_webhook_secret": "the crawler's secret",
     "events_webhook_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "inbound_webhook_secret": "whsec_c2VjcmV0IG9mIHRoZSBmb3J3YXJkZXI=",
     "openai_api_key": "",
 }
 SENDER: Final = {
@@ -62,6 +65,7 @@ BRIEF: Final = {
         "max_emails": 3,
     },
 }
+TOPIC: Final = f"arn:aws:sns:{REGION}:{ACCOUNT}:mail-events"
 DATABASE_USERS: Final = {
     "api": "cadenza_api",
     "analyze": "cadenza_worker",
@@ -76,10 +80,15 @@ Json = dict[str, Any]
 class People(Recipients):
     """Recipients whose requests reach the functions in process."""
 
-    def __init__(self, public_url: str) -> None:
-        super().__init__(public_url, SECRETS["events_webhook_secret"], clock=utc_now)
-        self._http.close()
-        self._http = httpx2.Client(transport=InProcess(), headers={"User-Agent": BROWSER}, follow_redirects=False)
+    def __init__(self, public_url: str, topic: Subscription) -> None:
+        super().__init__(
+            public_url,
+            events_secret=SECRETS["events_webhook_secret"],
+            inbound_secret=SECRETS["inbound_webhook_secret"],
+            ses=SesReports(topic, clock=utc_now),
+            clock=utc_now,
+            transport=InProcess(),
+        )
 
     def scan(self, mail: CapturedMail) -> httpx2.Response:
         """A mail gateway looks at the mail before its recipient does."""
@@ -209,7 +218,9 @@ def world(url: URL, environment: pytest.MonkeyPatch, sites_folder: Path = SITES)
         )
         account.after_each = crawls.finish
         boto3.client("sesv2").create_email_identity(EmailIdentity=SENDER["email"].partition("@")[2])
-        for name, value in _environment(account, front.url, crawls.url, url).items():
+        sns = stack.enter_context(NotificationService(clock=utc_now))
+        environs = _environment(account, front.url, crawls.url, url) | {"SNS_ORIGIN": sns.url}
+        for name, value in environs.items():
             environment.setenv(name, value)
         stack.callback(forget)
         forget()
@@ -219,7 +230,9 @@ def world(url: URL, environment: pytest.MonkeyPatch, sites_folder: Path = SITES)
         made = invoke("migrate", {"create_workspace": {"name": "Tidewater Routing (fictional)"}})
         headers = {"Authorization": f"Bearer {made['api_key']}"}
         api = stack.enter_context(httpx2.Client(transport=InProcess(), base_url=front.url, headers=headers))
-        people = stack.enter_context(People(front.url))
+        topic = stack.enter_context(Subscription(sns, TOPIC, front.url, transport=InProcess()))
+        assert topic.confirm()
+        people = stack.enter_context(People(front.url, topic))
         yield World(account, front, database, people, api, UUID(made["workspace_id"]), sites)
 
 
@@ -242,6 +255,7 @@ def _environment(account: Cloud, public_url: str, firecrawl_url: str, url: URL) 
         "SCHEDULER_GROUP": GROUP,
         "SCHEDULER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/wake",
         "FIRECRAWL_URL": firecrawl_url,
+        "SNS_TOPIC_ARNS": TOPIC,
     }
 
 

@@ -25,6 +25,8 @@ SECRETS: Mapping[str, str] = MappingProxyType(
         "firecrawl_api_key": "",
         "firecrawl_webhook_secret": "the crawler's secret",
         "events_webhook_secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "inbound_webhook_secret": "whsec_c2VjcmV0IG9mIHRoZSBmb3J3YXJkZXI=",
+        "sendgrid_webhook_key": (EVENTS / "sendgrid-key.txt").read_text().strip(),
         "openai_api_key": "",
     }
 )

@@ -83,7 +83,12 @@ def production(assets: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def local(assets: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Synthesised:
     """What the local AWS runs."""
-    context = {**assets, "stage": "local", "databaseUrl": "postgresql+pg8000://postgres@127.0.0.1/cadenza"}
+    context = {
+        **assets,
+        "stage": "local",
+        "databaseUrl": "postgresql+pg8000://postgres@127.0.0.1/cadenza",
+        "snsOrigin": "http://127.0.0.1:4100",
+    }
     return synthesise(tmp_path_factory.mktemp("local"), context)
 
 

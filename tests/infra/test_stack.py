@@ -128,6 +128,58 @@ def test_send_may_use_only_the_chosen_identities(production: Synthesised, local:
     assert variables["SEND_CONCURRENCY"] == str(QUEUES["message-send"].max_concurrency)
 
 
+def test_what_ses_reports_reaches_the_webhook_signed_with_sha256(production: Synthesised) -> None:
+    """Bounces and complaints would be lost, or refused: we believe no SHA-1."""
+    ((name, topic),) = (
+        (name, topic) for name, topic in production.of_type("AWS::SNS::Topic").items() if "MailEvents" in name
+    )
+    assert topic["Properties"]["SignatureVersion"] == "2"
+    (destination,) = production.of_type("AWS::SES::ConfigurationSetEventDestination").values()
+    told = destination["Properties"]["EventDestination"]
+    assert told["SnsDestination"] == {"TopicARN": {"Ref": name}}
+    assert {"send", "reject", "bounce", "complaint", "delivery", "renderingFailure"} <= set(told["MatchingEventTypes"])
+    assert not {"open", "click"} & set(told["MatchingEventTypes"]), "SES would rewrite our links"
+    set_name = {"Ref": next(iter(production.of_type("AWS::SES::ConfigurationSet")))}
+    assert destination["Properties"]["ConfigurationSetName"] == set_name
+    assert production.function("send")["Environment"]["Variables"]["SES_CONFIGURATION_SET"] == set_name
+    (subscription,) = (
+        s for s in production.of_type("AWS::SNS::Subscription").values() if s["Properties"]["TopicArn"] == {"Ref": name}
+    )
+    assert subscription["Properties"]["Protocol"] == "https"
+    assert subscription["Properties"]["Endpoint"]["Fn::Join"][1][-1] == "/webhooks/sns"
+    assert any("webhooksproxy" in needed for needed in subscription["DependsOn"]), "nobody would confirm it"
+    assert production.function("webhook")["Environment"]["Variables"]["SNS_TOPIC_ARNS"] == {"Ref": name}
+
+
+def test_mail_that_ses_receives_reaches_the_webhook_if_a_domain_is_chosen(
+    production: Synthesised, assets: dict[str, str], tmp_path: Path
+) -> None:
+    """Replies, absences and opt-outs by mail would never be heard of; or mail is taken in that nobody asked for."""
+    assert not production.of_type("AWS::SES::ReceiptRule")
+    found = synthesise(tmp_path, {**assets, "inboundDomain": "in.mail.example"})
+    ((_, rule),) = found.of_type("AWS::SES::ReceiptRule").items()
+    (action,) = (a["SNSAction"] for a in rule["Properties"]["Rule"]["Actions"])
+    assert rule["Properties"]["Rule"]["Recipients"] == ["in.mail.example"]
+    assert action["Encoding"] == "Base64"
+    topic = action["TopicArn"]["Ref"]
+    assert found.of_type("AWS::SNS::Topic")[topic]["Properties"]["SignatureVersion"] == "2"
+    assert rule["DependsOn"], "SES refuses a rule whose topic it may not publish to"
+    arns = found.function("webhook")["Environment"]["Variables"]["SNS_TOPIC_ARNS"]["Fn::Join"][1]
+    assert {"Ref": topic} in arns
+    assert len(found.of_type("AWS::SNS::Subscription")) == 2
+    assert "InboundRuleSet" in found.template["Outputs"]
+
+
+def test_only_the_local_stage_has_a_stand_in_for_sns(production: Synthesised, local: Synthesised) -> None:
+    """Whoever answers there could sign in the name of SNS."""
+    assert "SNS_ORIGIN" not in production.function("webhook")["Environment"]["Variables"]
+    assert local.function("webhook")["Environment"]["Variables"]["SNS_ORIGIN"] == "http://127.0.0.1:4100"
+    assert not local.of_type("AWS::SNS::Subscription")
+    for context in ({"snsOrigin": "http://127.0.0.1:4100"}, {"environment": '{"SNS_ORIGIN": "http://127.0.0.1:1"}'}):
+        with pytest.raises(ValidationError, match="local stage only"):
+            InfraConfig.model_validate(context)
+
+
 def test_routes_lead_to_the_right_function(either: Synthesised) -> None:
     """An opt-out or a provider's event that reaches the api would need Postgres, and a key nobody has."""
     integrations = either.of_type("AWS::ApiGatewayV2::Integration")

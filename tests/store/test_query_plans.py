@@ -13,9 +13,10 @@ from sqlalchemy import Connection, event, text
 from bench.seed import Seeded, seed_enrolments, seed_pending
 from cadenza.core.db import Database
 from cadenza.core.ids import MessageId, new_id
-from cadenza.core.messages import SignalKind, SignalReported
+from cadenza.core.messages import MailNature, MailReceived, SignalKind, SignalReported
 from cadenza.delivery import outbox
 from cadenza.delivery.gate import claim
+from cadenza.delivery.inbound import find_messages
 from cadenza.delivery.model import Attempt
 from cadenza.delivery.outcomes import record
 from cadenza.delivery.reputation import judge
@@ -234,6 +235,22 @@ def queued(conn: Connection, rows: list[Seeded]) -> list[MessageId]:
         {"ids": [row.message_id for row in rows]},
     )
     return list(found.scalars())
+
+
+def test_finding_what_a_mail_is_about(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each answer would read every mail ever sent, and everybody that there is."""
+    mails = [
+        MailReceived(
+            mail_id=str(row.message_id),
+            nature=MailNature.REPLY,
+            occurred_at=NOW,
+            references=(f"{row.message_id}@nordlicht.example", "0100-000000@email.amazonses.com"),
+            sender="grace@acme.example",
+            recipients=("ada@nordlicht.example",),
+        )
+        for row in seeded[-20:]
+    ]
+    assert sequential_scans(conn, lambda: find_messages(conn, mails)) == []
 
 
 def test_looking_after_the_outbox(conn: Connection) -> None:

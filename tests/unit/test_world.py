@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
+import email
 import email.policy
 import json
 import threading
 from collections.abc import Iterator
+from datetime import date
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -17,12 +20,19 @@ from botocore.exceptions import ClientError
 from standardwebhooks import Webhook
 from werkzeug.wrappers import Request, Response
 
+from cadenza.core.clock import utc_now
+from cadenza.signals import ses_events
+from cadenza.signals.sns import Sns
 from local.world.mail import CapturedMail, MailCapture
 from local.world.recipients import NothingToActOn, Recipients
 from local.world.server import LoopbackServer
+from local.world.ses_reports import SesReports
 from local.world.sites import SITES, SampleSites
+from local.world.sns import NotificationService, Subscription
 
 SECRET = "whsec_" + "c2VjcmV0LXNlY3JldC1zZWNyZXQ="
+FORWARDER = "whsec_c2VjcmV0IG9mIHRoZSBmb3J3YXJkZXI="
+TOPIC = "arn:aws:sns:eu-west-1:123456789012:mail-events"
 MESSAGE_ID = "0198c0de-0000-7000-8000-000000000001"
 
 
@@ -145,13 +155,29 @@ def mail(public: Public, tmp_path: Path) -> CapturedMail:
     return capture.captured[0]
 
 
-def test_recipients_open_click_and_unsubscribe_like_people(public: Public, mail: CapturedMail) -> None:
+@pytest.fixture
+def sns() -> Iterator[NotificationService]:
+    with NotificationService() as service:
+        yield service
+
+
+@pytest.fixture
+def recipients(public: Public, sns: NotificationService) -> Iterator[Recipients]:
+    with (
+        Subscription(sns, TOPIC, public.url) as topic,
+        Recipients(public.url, events_secret=SECRET, inbound_secret=FORWARDER, ses=SesReports(topic)) as people,
+    ):
+        yield people
+
+
+def test_recipients_open_click_and_unsubscribe_like_people(
+    public: Public, mail: CapturedMail, recipients: Recipients
+) -> None:
     """Otherwise the demo proves nothing about real opens, clicks and one-click unsubscribes."""
-    with Recipients(public.url, SECRET) as recipients:
-        assert recipients.open(mail).status_code == 202
-        clicked = recipients.click(mail)
-        assert clicked.headers["Location"] == "https://elsewhere.example/"
-        assert recipients.unsubscribe(mail).status_code == 202
+    assert recipients.open(mail).status_code == 202
+    clicked = recipients.click(mail)
+    assert clicked.headers["Location"] == "https://elsewhere.example/"
+    assert recipients.unsubscribe(mail).status_code == 202
     assert [(method, path, body) for method, path, body, _ in public.requests] == [
         ("GET", "/stage/t/o/abc.gif", b""),
         ("GET", "/stage/t/c/abc?x=1&y=2", b""),
@@ -160,27 +186,72 @@ def test_recipients_open_click_and_unsubscribe_like_people(public: Public, mail:
     assert all("Firefox" in headers["User-Agent"] for *_, headers in public.requests)
 
 
-def test_provider_reports_are_signed_and_name_our_message(public: Public, mail: CapturedMail) -> None:
-    """Otherwise our webhook refuses what real providers send, or takes what they do not."""
-    with Recipients(public.url, SECRET) as recipients:
-        recipients.delivered(mail)
-        recipients.bounced(mail, hard=True)
-        recipients.bounced(mail, hard=False)
-        recipients.replied(mail)
-        recipients.complained(mail)
+def test_ses_reports_through_sns_as_production_believes_it(
+    public: Public, mail: CapturedMail, sns: NotificationService, recipients: Recipients
+) -> None:
+    """Otherwise the demo shows another SES and another SNS than there are."""
+    recipients.sent(mail)
+    recipients.delivered(mail, report_id="once")
+    recipients.bounced(mail, hard=True)
+    recipients.bounced(mail, hard=False)
+    recipients.complained(mail)
+    believing = Sns([TOPIC], origin=sns.url)
+    envelopes = [believing.verify(body, utc_now()) for *_, body, _ in public.requests]
+    signals = [ses_events.parse(envelope.message_id, json.loads(envelope.message)) for envelope in envelopes]
+    assert [(signal.kind, signal.hard, str(signal.message_id)) for signal in signals if signal] == [
+        ("sent", None, MESSAGE_ID),
+        ("delivered", None, MESSAGE_ID),
+        ("bounced", True, MESSAGE_ID),
+        ("bounced", False, MESSAGE_ID),
+        ("complained", None, MESSAGE_ID),
+    ]
+    assert envelopes[1].message_id == "once"
+    assert {path for _, path, _, _ in public.requests} == {"/stage/webhooks/sns"}
+
+
+def test_a_subscription_waits_for_its_confirmation(public: Public, sns: NotificationService) -> None:
+    """Otherwise the demo would go on if our function did not confirm, and never hear of a bounce."""
+    with Subscription(sns, TOPIC, public.url) as topic:
+        assert not topic.confirm()
+        url = json.loads(public.requests[0][2])["SubscribeURL"]
+        assert httpx2.get(url).status_code == 200
+        assert TOPIC in sns.confirmed
+        assert httpx2.get(url.replace("Token=", "Token=x")).status_code == 400
+
+
+def test_people_write_mails_that_their_mailboxes_forward(
+    public: Public, mail: CapturedMail, recipients: Recipients
+) -> None:
+    """Otherwise the demo's replies are not what mail programs send."""
+    recipients.replied(mail, "Hello")
+    recipients.away(mail, date(2027, 1, 5))
+    events = [Webhook(FORWARDER).verify(body, headers) for *_, body, headers in public.requests]
+    found = [email.message_from_bytes(base64.b64decode(e["data"]["raw"]), policy=email.policy.default) for e in events]
+    reply, absence = found
+    assert reply["In-Reply-To"] == reply["References"] == f"<{mail.provider_id}@email.amazonses.com>"
+    assert reply["To"] == "ana@sender.example"
+    assert str(reply.get_content()).startswith("Hello")
+    assert absence["Auto-Submitted"] == "auto-replied"
+    assert "5 January 2027" in str(absence.get_content())
+    assert {path for _, path, _, _ in public.requests} == {"/stage/webhooks/inbound"}
+
+
+def test_other_systems_reports_are_signed_and_name_our_message(
+    public: Public, mail: CapturedMail, recipients: Recipients
+) -> None:
+    """Otherwise our webhook refuses what real systems send, or takes what they do not."""
+    recipients.report(mail, "delivered")
+    recipients.report(mail, "bounced", hard=True)
     events = [Webhook(SECRET).verify(body, headers) for *_, body, headers in public.requests]
     assert [(e["type"], e["data"].get("hard")) for e in events] == [
         ("message.delivered", None),
         ("message.bounced", True),
-        ("message.bounced", False),
-        ("message.replied", None),
-        ("message.complained", None),
     ]
     assert {e["data"]["message_id"] for e in events} == {MESSAGE_ID}
-    assert len({headers["Webhook-Id"] for *_, headers in public.requests}) == 5
+    assert len({headers["Webhook-Id"] for *_, headers in public.requests}) == 2
 
 
-def test_a_mail_without_links_leaves_nothing_to_act_on(public: Public, tmp_path: Path) -> None:
+def test_a_mail_without_links_leaves_nothing_to_act_on(public: Public, tmp_path: Path, recipients: Recipients) -> None:
     """Otherwise a mail that lost its tracking or opt-out seems to work in the demo."""
     plain = EmailMessage()
     plain["To"] = "a@b.example"
@@ -188,10 +259,10 @@ def test_a_mail_without_links_leaves_nothing_to_act_on(public: Public, tmp_path:
     with MailCapture(tmp_path) as capture:
         send(capture, Content={"Raw": {"Data": plain.as_bytes()}}, EmailTags=[])
     (mail,) = capture.captured
-    with Recipients(public.url, SECRET) as recipients:
-        for act in (recipients.open, recipients.click, recipients.unsubscribe, recipients.delivered):
-            with pytest.raises(NothingToActOn):
-                act(mail)
+    acts = (recipients.open, recipients.click, recipients.unsubscribe, recipients.unsubscribe_by_mail)
+    for act in (*acts, lambda mail: recipients.report(mail, "opened")):
+        with pytest.raises(NothingToActOn):
+            act(mail)
     assert public.requests == []
 
 

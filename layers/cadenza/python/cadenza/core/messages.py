@@ -1,6 +1,7 @@
 """What crosses the queues: one frozen model a message, ids and a version, never rows.
 
-Only `SignalReported` and `CrawlReported` carry content, because they bring in something that exists nowhere else yet.
+Only `SignalReported`, `MailReceived` and `CrawlReported` carry content, because they bring in something that exists
+nowhere else yet.
 A message is a hint: losing, repeating or reordering it may delay work but never changes an outcome.
 """
 
@@ -133,6 +134,40 @@ OUT_OF_OFFICE: Final = "out_of_office"
 """The grade reason of an automatic reply of somebody who is away, with or without a date of return."""
 
 
+class MailNature(StrEnum):
+    """What a mail to one of our senders is. Mail that is none of these is not passed on."""
+
+    REPLY = "reply"
+    OUT_OF_OFFICE = "out_of_office"
+    AUTO_REPLY = "auto_reply"
+    BOUNCE = "bounce"
+    OPT_OUT = "opt_out"
+
+
+class MailReceived(Message):
+    """A mail to one of our senders, verified, parsed and classified; which message it is about is not known yet.
+
+    ``mail_id`` is a hash of its Message-ID and is what deduplicates. ``about`` is our message if the mail names it
+    outright; ``references`` are the Message-IDs that it mentions, without brackets, the nearest first. ``sender`` and
+    ``recipients`` are lower-case addresses; ``authentic`` is False if its sender is known to be forged. ``hard`` is set
+    for bounces only.
+    """
+
+    type: Literal["mail.received"] = "mail.received"
+    mail_id: str
+    nature: MailNature
+    occurred_at: AwareDatetime
+    about: MessageId | None = None
+    references: tuple[str, ...] = ()
+    sender: str = ""
+    recipients: tuple[str, ...] = ()
+    authentic: bool = True
+    reasons: tuple[str, ...] = ()
+    hard: bool | None = None
+    away_until: date | None = None
+    payload: dict[str, JsonValue] = Field(default_factory=dict)
+
+
 # --- campaign-execution ------------------------------------------------------------------------------------------
 
 
@@ -150,7 +185,7 @@ class Wake(Message):
     bucket: AwareDatetime
 
 
-ExecutionMessage = Annotated[ActionsDue | Wake | Sweep | SignalReported, Field(discriminator="type")]
+ExecutionMessage = Annotated[ActionsDue | Wake | Sweep | SignalReported | MailReceived, Field(discriminator="type")]
 """What the execute function consumes, from both of its queues."""
 
 

@@ -97,6 +97,12 @@ class CrawlSettings(Settings):
 class WebhookSettings(LeadQueue, EngagementQueue):
     """Settings of functions/webhook."""
 
+    sns_topic_arns: str = ""
+    """The SNS topics that may speak to us, separated by blanks; "" refuses them all."""
+    sns_origin: str = Field(default="", pattern=r"^(?:http://127\.0\.0\.1:\d{1,5})?$")
+    """Where signing certificates come from in the local stage, instead of from SNS. Only this machine can be meant:
+    in production nobody but the function itself could answer there."""
+
 
 class ApiSettings(DatabaseSettings, LeadQueue, CreationQueue, ExecutionQueue, SendQueue):
     """Settings of functions/api."""
@@ -132,6 +138,10 @@ class Secrets(BaseModel):
     firecrawl_webhook_secret: str = ""
     events_webhook_secret: str = ""
     """Standard Webhooks secret (``whsec_…``) of the generic event source."""
+    inbound_webhook_secret: str = ""
+    """Standard Webhooks secret (``whsec_…``) of whoever forwards mail to us."""
+    sendgrid_webhook_key: str = ""
+    """SendGrid's verification key of its signed event webhook: base64 of a DER public key."""
     openai_api_key: str = ""
 
 

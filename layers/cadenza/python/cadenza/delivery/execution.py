@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cadenza.core.messages import ActionsDue, ExecutionMessage, SignalReported, Sweep, Wake
+from cadenza.core.messages import ActionsDue, ExecutionMessage, MailReceived, SignalReported, Sweep, Wake
+from cadenza.delivery.inbound import Inbound
 from cadenza.delivery.outcomes import SignalIntake
 from cadenza.delivery.upkeep import Upkeep
 from cadenza.engine.service import Engine
@@ -17,6 +18,7 @@ class Execution:
 
     engine: Engine
     signals: SignalIntake
+    inbound: Inbound
     upkeep: Upkeep
 
     def handle(self, messages: Sequence[ExecutionMessage]) -> None:
@@ -27,6 +29,9 @@ class Execution:
         """
         # Signals first: what a person did counts before the silence that a timeout of the same batch would see.
         reported = [message for message in messages if isinstance(message, SignalReported)]
+        mails = [message for message in messages if isinstance(message, MailReceived)]
+        if mails:
+            reported += self.inbound.signals(mails)
         if reported:
             self.signals.take(reported)
         due = [message for message in messages if isinstance(message, ActionsDue)]

@@ -8,22 +8,20 @@ clicks) is graded if it is there. The signature's scheme: standardwebhooks.com, 
 from __future__ import annotations
 
 import hmac
-import re
 from binascii import Error as Base64Error
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, JsonValue, StrictBool, ValidationError
-from pydantic_core import from_json
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, StrictBool
 from standardwebhooks import Webhook
 
 from cadenza.core.errors import ConfigurationError, FieldProblem, InvalidInput, Unauthorised
 from cadenza.core.ids import MessageId
 from cadenza.core.messages import SignalKind, SignalReported
-from cadenza.core.problems import field_problems
 from cadenza.signals.grading import Evidence, Grading, clues, conclude
+from cadenza.signals.payloads import json_object, read
 
 PROVIDER: Final = "events"
 TOLERANCE: Final = timedelta(minutes=5)
@@ -34,7 +32,7 @@ REPORTABLE: Final = tuple(kind for kind in SignalKind if kind is not SignalKind.
 """That a message was sent is known from whoever we handed it to, and from nobody else."""
 
 _TYPES: Final = {f"message.{kind}": kind for kind in REPORTABLE}
-_ESCAPED_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_EXPECTED: Final = "this is not a message event"
 
 
 def _kind(value: object) -> SignalKind:
@@ -84,7 +82,7 @@ def verify(secret: str, headers: Mapping[str, str], raw_body: bytes, now: dateti
     try:
         expected = Webhook(secret).sign(event_id, signed_at, body).encode()
     except Base64Error:
-        raise ConfigurationError("events_webhook_secret in the app secret is not base64") from None
+        raise ConfigurationError("the webhook's secret in the app secret is not base64 (whsec_…)") from None
     # Several signatures are sent while a secret is being rotated; one that matches is enough.
     given = headers.get("webhook-signature", "").encode().split()
     if not any(hmac.compare_digest(expected, signature) for signature in given):
@@ -98,15 +96,12 @@ def parse(event_id: str, raw_body: bytes) -> SignalReported:
     Raises:
         InvalidInput: Not JSON, or not of the documented shape; the problems point at the fields.
     """
-    payload = _json(raw_body)
-    try:
-        event = _Event.model_validate(payload)
-    except ValidationError as error:
-        raise InvalidInput("this is not a message event", field_problems(error)) from None
+    payload = json_object(raw_body, _EXPECTED)
+    event = read(_Event, payload, _EXPECTED)
     bounced = event.type is SignalKind.BOUNCED
     if bounced and event.data.hard is None:
         problem = FieldProblem("/data/hard", "says whether a bounce is permanent (true) or transient (false)")
-        raise InvalidInput("this is not a message event", (problem,))
+        raise InvalidInput(_EXPECTED, (problem,))
     grading = _grade(event)
     return SignalReported(
         provider=PROVIDER,
@@ -119,19 +114,6 @@ def parse(event_id: str, raw_body: bytes) -> SignalReported:
         hard=event.data.hard if bounced else None,
         payload=payload,
     )
-
-
-def _json(raw_body: bytes) -> dict[str, JsonValue]:
-    try:
-        # Neither NaN nor U+0000 can be stored as jsonb: refused here, they cannot fail a whole batch later.
-        payload = from_json(raw_body, allow_inf_nan=False)
-    except ValueError as error:
-        raise InvalidInput("the body is not JSON", (FieldProblem("", str(error)),)) from None
-    if not isinstance(payload, dict):
-        raise InvalidInput("this is not a message event", (FieldProblem("", "must be an object"),))
-    if _ESCAPED_NUL.search(raw_body):
-        raise InvalidInput("this is not a message event", (FieldProblem("", "must not contain U+0000"),))
-    return payload  # pyright: ignore[reportUnknownVariableType] - a JSON object has text keys and JSON values
 
 
 def _grade(event: _Event) -> Grading:

@@ -1,6 +1,6 @@
 """Which request goes where, and what each is answered.
 
-Nine routes need no framework: the one at hand costs 68 ms of a cold start, for which somebody who clicked a link
+A dozen routes need no framework: the one at hand costs 68 ms of a cold start, for which somebody who clicked a link
 would wait, and answers a wrong method with 404.
 """
 
@@ -21,6 +21,10 @@ from cadenza.signals.links import UnknownLink
 
 MAX_EVENT_BYTES = 128 * 1024
 """An event travels on as an SQS message, of at most 256 KiB with all that is around it."""
+MAX_NOTIFICATION_BYTES = 512 * 1024
+"""SNS delivers at most 256 KiB, which JSON inside of JSON makes longer."""
+MAX_BATCH_BYTES = 4 * 1024 * 1024
+"""Lambda takes 6 MB, base64 and all that is around it included."""
 
 Answer = Callable[[Inbox, Request, str], Response]
 """Answers a request; the text is the path's token, "" where there is none."""
@@ -35,15 +39,29 @@ def answer(inbox: Inbox, request: Request) -> Response:
 
 
 def _crawl(inbox: Inbox, request: Request, _: str) -> Response:
-    return Response(HTTPStatus.ACCEPTED if inbox.crawl(request) else HTTPStatus.NO_CONTENT)
+    return _taken(inbox.crawl(request))
 
 
 def _event(inbox: Inbox, request: Request, _: str) -> Response:
-    if len(request.body) > MAX_EVENT_BYTES:
-        detail = f"an event has at most {MAX_EVENT_BYTES} bytes"
-        return Response.from_problem(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
     inbox.event(request)
     return Response(HTTPStatus.ACCEPTED)
+
+
+def _notification(inbox: Inbox, request: Request, _: str) -> Response:
+    return _taken(inbox.notification(request))
+
+
+def _batch(inbox: Inbox, request: Request, _: str) -> Response:
+    return _taken(inbox.batch(request))
+
+
+def _mail(inbox: Inbox, request: Request, _: str) -> Response:
+    return _taken(inbox.mail(request))
+
+
+def _taken(is_taken: bool) -> Response:
+    """Accepted, or understood and left: neither is to come again."""
+    return Response(HTTPStatus.ACCEPTED if is_taken else HTTPStatus.NO_CONTENT)
 
 
 def _pixel(inbox: Inbox, request: Request, token: str) -> Response:
@@ -77,17 +95,21 @@ def _unsubscribe(inbox: Inbox, request: Request, token: str) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A path, with the token in it if it has one, and what answers each method there."""
+    """A path, with the token in it if it has one, what answers each method there, and how much it reads."""
 
     path: re.Pattern[str]
     methods: Mapping[str, Answer]
+    max_bytes: int = 10 * 1024 * 1024
 
 
 _TOKEN = "(?P<token>[A-Za-z0-9_-]+)"  # noqa: S105 - a pattern
 
 ROUTES = (
     Route(re.compile("/webhooks/firecrawl"), {"POST": _crawl}),
-    Route(re.compile("/webhooks/events"), {"POST": _event}),
+    Route(re.compile("/webhooks/events"), {"POST": _event}, MAX_EVENT_BYTES),
+    Route(re.compile("/webhooks/sns"), {"POST": _notification}, MAX_NOTIFICATION_BYTES),
+    Route(re.compile("/webhooks/sendgrid"), {"POST": _batch}, MAX_BATCH_BYTES),
+    Route(re.compile("/webhooks/inbound"), {"POST": _mail}, MAX_BATCH_BYTES),
     Route(re.compile(rf"/t/o/{_TOKEN}\.gif"), {"GET": _pixel, "HEAD": _pixel}),
     Route(re.compile(rf"/t/c/{_TOKEN}"), {"GET": _click, "HEAD": _click}),
     Route(re.compile(rf"/u/{_TOKEN}"), {"GET": _ask, "HEAD": _ask, "POST": _unsubscribe}),
@@ -99,6 +121,9 @@ def _answer(route: Route, inbox: Inbox, request: Request, token: str) -> Respons
     if method is None:
         allow = {"allow": ", ".join(route.methods)}
         return Response.from_problem(problem(HTTPStatus.METHOD_NOT_ALLOWED, headers=allow))
+    if len(request.body) > route.max_bytes:
+        detail = f"at most {route.max_bytes} bytes are taken here"
+        return Response.from_problem(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
     try:
         return method(inbox, request, token)
     except UnknownLink:

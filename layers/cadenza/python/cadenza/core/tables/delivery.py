@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     Uuid,
+    func,
     text,
 )
 
@@ -52,6 +53,12 @@ sender_identities = Table(
     instant("resumed_at", nullable=True),
     instant("created_at"),
     UniqueConstraint("workspace_id", "email"),
+)
+Index("ix_sender_identities_email", func.lower(sender_identities.c.email))
+Index(
+    "ix_sender_identities_reply_to",
+    func.lower(sender_identities.c.reply_to),
+    postgresql_where=text("reply_to <> ''"),
 )
 
 outbound_messages = Table(
@@ -118,6 +125,11 @@ Index(
     outbound_messages.c.sender_id,
     outbound_messages.c.booked_on,
     postgresql_where=text(f"status = {literals(MessageStatus.QUEUED)} AND booked_on IS NOT NULL"),
+)
+Index(
+    "ix_outbound_messages_provider_message_id",
+    outbound_messages.c.provider_message_id,
+    postgresql_where=text("provider_message_id IS NOT NULL"),
 )
 
 message_events = Table(
