@@ -1,4 +1,4 @@
-"""What keeps the house in order: jobs, suppressions, settings, health, and the API's own document."""
+"""What keeps the house in order: jobs, settings, health, and the API's own document."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from cadenza.api.app import build
 from cadenza.core import tables
 from cadenza.core.db import DRIVER, Database
 from functions.api.handler import office
-from tests.handlers.api_client import RECORDED, Client, call, client, column, environment
+from tests.handlers.api_client import RECORDED, Client, call, client, environment
 from tests.handlers.conftest import LambdaContext, Queues
 from tests.store.builders import add_workspace
 
@@ -43,51 +43,6 @@ def test_jobs_can_be_asked_for(api: Client, recorded: Callable[[str], dict[str, 
     assert api.get("/v1/jobs?status=FAILED") == {"items": [], "next_cursor": None}
 
 
-# --- suppressions ------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("channel", "given", "stored"),
-    [
-        ("email", " Zoe@Acme.EXAMPLE ", "zoe@acme.example"),
-        ("domain", "@Acme.example.", "acme.example"),
-        ("domain", "Bücher.example", "xn--bcher-kva.example"),
-        ("phone", "+4930123456", "+4930123456"),
-    ],
-)
-def test_an_address_is_suppressed_in_its_normal_form_and_once(api: Client, channel: str, given: str, stored: str):
-    """Broken, somebody who said no would be written to, because the address was typed otherwise."""
-    wanted = {"channel": channel, "address": given, "reason": "asked by phone"}
-    first = api.post("/v1/suppressions", wanted)
-    assert (first["address"], first["reason"], first["source"]) == (stored, "asked by phone", "api")
-    assert api.post("/v1/suppressions", wanted | {"reason": "again"}) == first
-    assert api.get(f"/v1/suppressions?channel={channel}")["items"] == [first]
-
-
-@pytest.mark.parametrize(
-    ("channel", "address"),
-    [
-        ("email", "acme.example"),
-        ("domain", "zoe@acme.example"),
-        ("domain", "..."),
-        ("phone", "030 123456"),
-        ("fax", "1"),
-    ],
-)
-def test_an_address_that_would_suppress_nobody_is_refused(api: Client, channel: str, address: str):
-    """Broken, an operator would believe somebody to be safe who is not."""
-    assert api.call("POST", "/v1/suppressions", {"channel": channel, "address": address}).problem(400)
-
-
-def test_a_suppression_can_be_taken_back(api: Client, database: Database):
-    """Broken, a typing error would last for ever."""
-    made = api.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
-    reply = api.call("DELETE", f"/v1/suppressions/{made['id']}")
-    assert (reply.status, reply.text) == (204, "")
-    assert column(database, "suppressions.id") == []
-    api.call("DELETE", f"/v1/suppressions/{made['id']}").problem(404)
-
-
 # --- settings ----------------------------------------------------------------------------------------------------
 
 
@@ -110,6 +65,7 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         "soft_bounce_days": 14,
         "absence_days": 10,
         "scan_window_s": 0,
+        "country_policy": {"countries": {"DE": "needs_opt_in"}, "otherwise": "allowed"},
     }
     reply = api.call("PUT", "/v1/automation/settings", wanted)
     assert reply.status == 200, reply.text
@@ -134,6 +90,8 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         ({"soft_bounce_days": 0}, "/soft_bounce_days"),
         ({"absence_days": 91}, "/absence_days"),
         ({"scan_window_s": -1}, "/scan_window_s"),
+        ({"country_policy": {"countries": {"UK": "refused"}}}, "/country_policy/countries"),
+        ({"country_policy": {"otherwise": "sometimes"}}, "/country_policy/otherwise"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(api: Client, wanted: Any, pointer: str):

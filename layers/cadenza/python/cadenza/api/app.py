@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from cadenza.api import models
 from cadenza.api.desk import Office
-from cadenza.api.routes import campaigns, enrolments, leads, operations, plans, senders
+from cadenza.api.routes import campaigns, contacts, enrolments, leads, operations, plans, senders, suppressions
 from cadenza.api.routing import SECURITY_SCHEME, Operations, application
 
 if TYPE_CHECKING:
@@ -31,10 +31,12 @@ def build(office: Office) -> APIGatewayHttpResolver:
     about = _about(office, lambda: document(app))
     concepts = (
         leads.routes,
+        contacts.routes,
         senders.routes,
         campaigns.routes,
         enrolments.routes,
         plans.routes,
+        suppressions.routes,
         operations.routes,
         about,
     )

@@ -6,11 +6,15 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection
 
+from cadenza.campaigns.consent import Suppressions
+from cadenza.campaigns.erasure import Erasure
 from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
+from cadenza.contacts.service import People
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
@@ -55,6 +59,8 @@ class Desk:
     office: Office
     workspace_id: WorkspaceId
     correlation_id: str
+    key_id: UUID
+    """The API key in whose name it is done."""
 
     @contextmanager
     def transaction(self) -> Generator[Connection]:
@@ -75,6 +81,23 @@ class Desk:
     def senders(self) -> Senders:
         """The workspace's senders."""
         return Senders(self.office.database, self.office.dispatcher, self.workspace_id, self.office.clock)
+
+    @property
+    def people(self) -> People:
+        """The workspace's contacts."""
+        return People(self.office.database, self.workspace_id, self.office.clock)
+
+    @property
+    def suppressions(self) -> Suppressions:
+        """The workspace's suppressions."""
+        office = self.office
+        return Suppressions(office.database, office.dispatcher, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def erasure(self) -> Erasure:
+        """Who erases people of the workspace."""
+        office = self.office
+        return Erasure(office.database, office.dispatcher, self.workspace_id, self.key_id, office.clock)
 
     @property
     def intake(self) -> LeadIntake:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Generic, Self, TypeVar
+from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
-import idna
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
 from cadenza.campaigns.model import CampaignBrief, WarmUp
 from cadenza.campaigns.timeline import Entry
+from cadenza.contacts.countries import CountryPolicy
 from cadenza.contacts.model import ContactKind
+from cadenza.contacts.people import Consent
 from cadenza.core.ids import CampaignId
 from cadenza.core.queues import MAX_DELAY_S
 from cadenza.core.states import (
@@ -25,7 +25,6 @@ from cadenza.core.states import (
     JobStatus,
     LeadStatus,
     MessageStatus,
-    SuppressionChannel,
 )
 from cadenza.engine.rules import EVERY_DAY, CampaignRules, Holidays, HolidaysOf, WorkingDays, WorkingHours
 from cadenza.leads.report import AnalysisStats, SiteReport
@@ -88,13 +87,19 @@ class Analysis(Answer):
 
 
 class Contact(Answer):
-    """A person or shared mailbox. ``suppressed``: the address may never be written to."""
+    """A person or shared mailbox. ``suppressed``: they may never be written to.
+
+    ``refused``: the workspace's policy for their country asks for more consent than there is. Whose data was erased
+    (``erased_at``) has nothing left but an id.
+    """
 
     id: UUID
     lead_id: UUID | None
     email: str | None
     phone: str | None
     name: str
+    first_name: str
+    last_name: str
     title: str
     kind: ContactKind
     role_rank: int
@@ -102,8 +107,11 @@ class Contact(Answer):
     country: str
     language: str
     source: dict[str, JsonValue]
+    consent: Consent
     suppressed: bool
+    refused: bool
     created_at: datetime
+    erased_at: datetime | None
 
 
 class Job(Answer):
@@ -263,46 +271,7 @@ class Timeline(Answer):
     items: tuple[Entry, ...]
 
 
-# --- people and rules --------------------------------------------------------------------------------------------
-
-
-class NewSuppression(Taken):
-    """An address, number or domain that may never be written to again. It is stored in its normal form."""
-
-    channel: SuppressionChannel
-    address: Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=254)]
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = "operator"
-
-    @model_validator(mode="after")
-    def _normal(self) -> Self:
-        pattern, wanted = _ADDRESSES[self.channel]
-        address = self.address
-        if self.channel is SuppressionChannel.DOMAIN:
-            try:
-                address = idna.encode(address.removeprefix("@").rstrip("."), uts46=True).decode()
-            except idna.IDNAError:
-                address = ""
-        if not re.fullmatch(pattern, address):
-            raise ValueError(f"address must be {wanted}")
-        return self.model_copy(update={"address": address})
-
-
-_ADDRESSES: Mapping[SuppressionChannel, tuple[str, str]] = {
-    SuppressionChannel.EMAIL: (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
-    SuppressionChannel.PHONE: (r"\+[1-9]\d{6,14}", "a telephone number in E.164 form, such as +4930123456"),
-    SuppressionChannel.DOMAIN: (r"[a-z0-9-]+(\.[a-z0-9-]+)+", "a domain name"),
-}
-
-
-class Suppression(Answer):
-    """Never again."""
-
-    id: UUID
-    channel: SuppressionChannel
-    address: str
-    reason: str
-    source: str
-    created_at: datetime
+# --- rules --------------------------------------------------------------------------------------------------------
 
 
 Positive = Annotated[int, Field(ge=1, le=2_147_483_647)]
@@ -327,6 +296,8 @@ class AutomationSettings(WorkingHours):
 
     A campaign or a sender is paused when, over ``reputation_days`` UTC days and at least ``reputation_min_sent``
     messages, as many percent as said bounce for good or bring complaints; null pauses nothing.
+
+    ``country_policy`` is what is asked for before people of a country are written to.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -351,6 +322,7 @@ class AutomationSettings(WorkingHours):
     max_complaint_percent: Percent | None = 0.08
     reputation_days: int = Field(default=7, ge=1, le=90)
     reputation_min_sent: int = Field(default=100, ge=1, le=1_000_000)
+    country_policy: CountryPolicy = CountryPolicy()
 
 
 # --- everything else ---------------------------------------------------------------------------------------------

@@ -11,10 +11,25 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import Column, ColumnElement, Connection, Select, Text, and_, func, literal, literal_column, or_, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+)
 
-from cadenza.api import models
+from cadenza.api import models, people_models
 from cadenza.api.models import Page
+from cadenza.contacts import permission
+from cadenza.contacts.addresses import email
 from cadenza.core import tables
 from cadenza.core.errors import NotFound
 from cadenza.core.states import CampaignStatus, EnrolmentStatus, JobKind, JobStatus, LeadStatus, SuppressionChannel
@@ -61,23 +76,13 @@ def _equal(wanted: Mapping[Column[Any], object]) -> list[Condition]:
 
 _LEADS, _CONTACTS, _SUPPRESSIONS = tables.leads, tables.contacts, tables.suppressions
 
-_SUPPRESSED = (
-    select(_SUPPRESSIONS.c.id)
-    .where(
-        _SUPPRESSIONS.c.workspace_id == _CONTACTS.c.workspace_id,
-        or_(
-            and_(
-                _SUPPRESSIONS.c.channel == SuppressionChannel.EMAIL,
-                _SUPPRESSIONS.c.address == func.lower(_CONTACTS.c.email),
-            ),
-            and_(
-                _SUPPRESSIONS.c.channel == SuppressionChannel.DOMAIN,
-                _SUPPRESSIONS.c.address == func.split_part(func.lower(_CONTACTS.c.email), "@", 2),
-            ),
-        ),
-    )
-    .exists()
-    .label("suppressed")
+_PEOPLE = select(
+    _CONTACTS,
+    func.jsonb_build_object(
+        "basis", _CONTACTS.c.consent_basis, "source", _CONTACTS.c.consent_source, "at", _CONTACTS.c.consent_at
+    ).label("consent"),
+    literal_column(permission.suppressed("contacts"), Boolean).label("suppressed"),
+    literal_column(permission.refused("contacts"), Boolean).label("refused"),
 )
 
 
@@ -96,7 +101,7 @@ def lead_detail(conn: Connection, lead_id: UUID) -> models.LeadDetail:
     """One site with all that hangs on it."""
     analyses, jobs = tables.lead_analyses, tables.jobs
     newest = select(analyses).where(analyses.c.lead_id == lead_id).order_by(analyses.c.created_at.desc()).limit(1)
-    people = select(_CONTACTS, _SUPPRESSED).where(_CONTACTS.c.lead_id == lead_id)
+    people = _PEOPLE.where(_CONTACTS.c.lead_id == lead_id)
     return _one(
         conn,
         models.LeadDetail,
@@ -109,16 +114,62 @@ def lead_detail(conn: Connection, lead_id: UUID) -> models.LeadDetail:
     )
 
 
-def contacts(conn: Connection, part: Slice, *, lead_id: UUID | None) -> Page[models.Contact]:
+@dataclass(frozen=True, slots=True)
+class ContactFilter:
+    """Which people; None means any."""
+
+    lead_id: UUID | None = None
+    email: str | None = None
+    suppressed: bool | None = None
+
+
+def contacts(conn: Connection, part: Slice, which: ContactFilter) -> Page[models.Contact]:
     """People and shared mailboxes."""
-    query = select(_CONTACTS, _SUPPRESSED).where(*_equal({_CONTACTS.c.lead_id: lead_id}))
+    query = _PEOPLE.where(*_equal({_CONTACTS.c.lead_id: which.lead_id}))
+    if which.email is not None:
+        query = query.where(func.lower(_CONTACTS.c.email) == email(which.email).lower())
+    if which.suppressed is not None:
+        condition = literal_column(permission.suppressed("contacts"), Boolean)
+        query = query.where(condition if which.suppressed else not_(condition))
     return _page(conn, models.Contact, query, _CONTACTS.c.id, part)
 
 
-def suppressions(conn: Connection, part: Slice, *, channel: SuppressionChannel | None) -> Page[models.Suppression]:
-    """Who may never be written to."""
-    query = select(_SUPPRESSIONS).where(*_equal({_SUPPRESSIONS.c.channel: channel}))
-    return _page(conn, models.Suppression, query, _SUPPRESSIONS.c.id, part)
+def contact(conn: Connection, contact_id: UUID) -> models.Contact:
+    """One person."""
+    return _one(conn, models.Contact, _PEOPLE.where(_CONTACTS.c.id == contact_id), "contact", contact_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionFilter:
+    """Which suppressions; None means any. ``address`` is in its normal form, or a fingerprint."""
+
+    channel: SuppressionChannel | None = None
+    reason: str | None = None
+    address: str | None = None
+
+
+def suppressions(
+    conn: Connection, part: Slice, which: SuppressionFilter, workspace_id: UUID
+) -> Page[people_models.Suppression]:
+    """Who may never be written to. An address is also found by its fingerprint, should its owner have been erased."""
+    columns = _SUPPRESSIONS.c
+    query = select(_SUPPRESSIONS).where(*_equal({columns.channel: which.channel, columns.reason: which.reason}))
+    if which.address is not None:
+        known_as = func.fingerprint(workspace_id, columns.channel, which.address)
+        query = query.where(or_(columns.address == which.address, columns.address == known_as))
+    return _page(conn, people_models.Suppression, query, columns.id, part)
+
+
+def suppression(conn: Connection, suppression_id: UUID) -> people_models.Suppression:
+    """One suppression."""
+    query = select(_SUPPRESSIONS).where(_SUPPRESSIONS.c.id == suppression_id)
+    return _one(conn, people_models.Suppression, query, "suppression", suppression_id)
+
+
+def consent_log(conn: Connection, part: Slice) -> Page[people_models.ConsentRecord]:
+    """Suppressions taken back, and people erased."""
+    table = tables.consent_log
+    return _page(conn, people_models.ConsentRecord, select(table), table.c.id, part)
 
 
 # --- campaigns ---------------------------------------------------------------------------------------------------

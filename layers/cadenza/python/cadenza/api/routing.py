@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar, cast
+from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Depends, Request, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route, Router
@@ -17,6 +19,7 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
 )
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError, ResponseValidationError
 from aws_lambda_powertools.event_handler.openapi.types import OpenAPIResponse
+from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
@@ -37,7 +40,11 @@ F = TypeVar("F", bound=Callable[..., object])
 
 ROLE = "x-required-role"
 """Where the API's document says which role an operation needs; operations without it are open to everybody."""
+MEDIA = "x-media-types"
+"""Where the API's document says which bodies an operation takes that are no JSON object."""
 SECURITY_SCHEME = "api_key"
+
+WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
 
 DATA_EXCEPTION_CLASS = "22"
 """SQLSTATEs of values that no column takes: a NUL character, a number out of range."""
@@ -48,7 +55,7 @@ _SAYS: Mapping[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "The key's role is too low.",
     HTTPStatus.NOT_FOUND: "No such thing in this workspace.",
     HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not JSON.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not of a type that this takes.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
 }
 
@@ -69,10 +76,12 @@ class Operations(Router):
         role: Role | None,
         answers: HTTPStatus = HTTPStatus.OK,
         problems: tuple[HTTPStatus, ...] = (),
+        media: tuple[str, ...] = (),
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
-        ``problems`` are its own; those that any route with its traits can answer are added.
+        ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
+        a body that is no JSON object: the route reads it as a `Sheet`.
         """
 
         def register(function: F) -> F:
@@ -87,7 +96,7 @@ class Operations(Router):
                 tags=[self._tag],
                 operation_id=function.__name__,
                 security=[{SECURITY_SCHEME: []}] if role else None,
-                openapi_extensions={ROLE: role.value} if role else None,
+                openapi_extensions=({ROLE: role.value} if role else {}) | ({MEDIA: list(media)} if media else {}),
             )
             return route(function)
 
@@ -104,7 +113,7 @@ def _responses(
             found.add(HTTPStatus.FORBIDDEN)
     if "<" in path:
         found.add(HTTPStatus.NOT_FOUND)
-    if method in {"POST", "PUT"}:
+    if method in WITH_BODY:
         found.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     content: dict[str, Any] = {CONTENT_TYPE: {"model": models.Problem}}
     success: OpenAPIResponse = {"description": answers.phrase}
@@ -122,6 +131,22 @@ def _desk(request: Request) -> Desk:
 
 At = Annotated[Desk, Depends(_desk)]
 """The parameter of a route that works in the caller's workspace."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetBody:
+    """A body that is no JSON object, as text."""
+
+    media_type: str
+    text: str
+
+
+def _sheet_of(request: Request) -> SheetBody:
+    return cast("SheetBody", request.context["sheet"])
+
+
+Sheet = Annotated[SheetBody, Depends(_sheet_of)]
+"""The parameter of a route whose body is of one of its own ``media``."""
 
 
 def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver:
@@ -152,7 +177,7 @@ def _admission(office: Office) -> Callable[[APIGatewayHttpResolver, NextMiddlewa
             caller.require(role)
             get_logger().append_keys(workspace_id=str(caller.workspace_id), key_id=caller.key_id)
             correlation_id = app.current_event.request_context.request_id
-            app.append_context(desk=Desk(office, caller.workspace_id, correlation_id))
+            app.append_context(desk=Desk(office, caller.workspace_id, correlation_id, UUID(caller.key_id)))
         return next_middleware(app)
 
     return admit
@@ -164,10 +189,16 @@ def _required_role(route: Route) -> Role | None:
 
 
 def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
-    """See to it that a body is one JSON object: the validation would take the first of a list, and forms."""
+    """See to it that a body is one JSON object, unless its route takes others: the validation would take forms."""
     event = app.current_event
-    if event.http_method in {"POST", "PUT"} and event.body:
-        media_type = event.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    accepted = (cast("Route", app.context["_route"]).openapi_extensions or {}).get(MEDIA)
+    if accepted is not None:
+        if (sheet := _sheet(event)).media_type not in accepted:
+            detail = f"send {' or '.join(accepted)}, not {sheet.media_type}"
+            return _response(problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail))
+        app.append_context(sheet=sheet)
+    elif event.http_method in WITH_BODY and event.body:
+        media_type = _media_type(event)
         if media_type != "application/json":
             detail = f"send application/json, not {media_type}"
             return _response(problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail))
@@ -179,6 +210,17 @@ def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
         if not isinstance(body, dict):
             raise InvalidInput("the body is not a JSON object", (FieldProblem("", "send a JSON object"),))
     return next_middleware(app)
+
+
+def _media_type(event: BaseProxyEvent) -> str:
+    return event.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+
+
+def _sheet(event: BaseProxyEvent) -> SheetBody:
+    try:
+        return SheetBody(_media_type(event), event.decoded_body or "")
+    except UnicodeDecodeError as error:
+        raise InvalidInput("the body is not text in UTF-8", (FieldProblem("", "save it as UTF-8"),)) from error
 
 
 # --- on the way out ----------------------------------------------------------------------------------------------

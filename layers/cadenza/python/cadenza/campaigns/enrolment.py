@@ -99,12 +99,7 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
         raise NotEnrolled("unknown campaign")
     if campaign.status in ENDED:
         raise NotEnrolled(f"the campaign is {campaign.status}")
-    if contact is None:
-        raise NotEnrolled("unknown contact")
-    if not contact.email:
-        raise NotEnrolled("the contact has no address")
-    if contact.suppressed:
-        raise NotEnrolled("the address is suppressed")
+    contact = _may_be_written_to(contact)
     if store.is_enrolled(conn, campaign.id, contact.id):
         raise NotEnrolled("enrolled already")
     sender = store.sender(conn, campaign.sender_id) if campaign.sender_id is not None else None
@@ -133,11 +128,25 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
     )
 
 
+def _may_be_written_to(contact: contacts_store.Contact | None) -> contacts_store.Contact:
+    if contact is None:
+        raise NotEnrolled("unknown contact")
+    if contact.suppressed:
+        raise NotEnrolled("the address is suppressed")
+    if not contact.email:
+        raise NotEnrolled("the contact has no address")
+    if contact.refused:
+        raise NotEnrolled(f"the policy for {contact.country or 'people of no known country'} asks for more consent")
+    return contact
+
+
 def _enrol(conn: Connection, message: PlanWanted, work: jobs.Work, planned: Planned, now: datetime) -> FollowUp:
     # The lock holds off a completion or cancellation until the enrolment is there to be seen.
     campaign = store.find(conn, message.campaign_id, lock=True)
     if campaign is None or campaign.status in ENDED:
         raise NotEnrolled("the campaign has ended")
+    # Minutes may lie between brief and plan. Whoever erases this person waits for us, or we find nobody to write to.
+    _may_be_written_to(contacts_store.find(conn, message.contact_id, lock=True))
     plan_id = store.save_plan(
         conn,
         campaign.workspace_id,

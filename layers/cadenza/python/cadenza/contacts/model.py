@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict
+
+GONE: Final = "[erased]"
+"""What stands where a person stood whose data was erased."""
 
 
 class ContactKind(StrEnum):

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, RowMapping, insert, text, update
 
+from cadenza.contacts.addresses import email
 from cadenza.contacts.model import ContactKind, FoundContact
+from cadenza.contacts.permission import erased, refused, suppressed
 from cadenza.core.ids import ContactId, LeadId, WorkspaceId, new_id
+from cadenza.core.states import SuppressionChannel
+from cadenza.core.tables import contacts
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """A person or shared mailbox of a lead. ``suppressed`` tells whether the address may never be written to."""
+    """A person or shared mailbox of a lead.
+
+    ``suppressed`` tells whether they may never be written to, ``refused`` whether the workspace's policy for their
+    country asks for more consent than there is.
+    """
 
     id: ContactId
     lead_id: LeadId | None
@@ -28,27 +36,34 @@ class Contact:
     country: str
     language: str
     suppressed: bool
+    refused: bool
 
 
 def upsert(
     conn: Connection, workspace_id: WorkspaceId, lead_id: LeadId, found: Sequence[FoundContact], now: datetime
 ) -> int:
-    """Add the people found on a lead's site and return how many are new. Known addresses keep what is known of them."""
-    unique = {contact.email.lower(): contact for contact in reversed(found)}
+    """Add the people found on a lead's site and return how many are new.
+
+    Known addresses keep what is known of them. Those of erased people are not stored again, nor are their numbers.
+    """
+    unique = {email(contact.email).lower(): contact for contact in reversed(found)}
     rows = [
         contact.model_dump(mode="json", exclude={"page_url", "quote"})
-        | {"id": str(new_id()), "source": {"page_url": contact.page_url, "quote": contact.quote}}
+        | {"id": str(new_id()), "email": email(contact.email)}
+        | {"source": {"page_url": contact.page_url, "quote": contact.quote}}
         for contact in unique.values()
     ]
     added = conn.execute(
-        text("""
+        text(f"""
             INSERT INTO contacts (id, workspace_id, lead_id, email, phone, name, first_name, last_name, title,
                                   role_rank, kind, time_zone, country, language, source, created_at)
-            SELECT id, :workspace_id, :lead_id, email, nullif(phone, ''), name, first_name, last_name, title, role_rank,
-                   kind, time_zone, country, language, source, CAST(:now AS timestamptz)
+            SELECT id, :workspace_id, :lead_id, email, CASE WHEN NOT {_erased_phone("r.phone")} THEN r.phone END, name,
+                   first_name, last_name, title, role_rank, kind, time_zone, country, language, source,
+                   CAST(:now AS timestamptz)
             FROM jsonb_to_recordset(CAST(:rows AS jsonb))
                 AS r(id uuid, email text, phone text, name text, first_name text, last_name text, title text,
                      role_rank int, kind text, time_zone text, country text, language text, source jsonb)
+            WHERE NOT {_erased_email("r.email")}
             ON CONFLICT (workspace_id, lower(email)) DO NOTHING
         """),
         {"workspace_id": workspace_id, "lead_id": lead_id, "rows": json.dumps(rows), "now": now},
@@ -56,13 +71,18 @@ def upsert(
     return added.rowcount
 
 
-_CONTACT = """
+def _erased_email(address: str) -> str:
+    return erased(workspace="CAST(:workspace_id AS uuid)", channel=SuppressionChannel.EMAIL, address=address)
+
+
+def _erased_phone(number: str) -> str:
+    known = erased(workspace="CAST(:workspace_id AS uuid)", channel=SuppressionChannel.PHONE, address=number)
+    return f"({number} = '' OR {known})"
+
+
+_CONTACT = f"""
     SELECT k.id, k.lead_id, coalesce(k.email, '') AS email, k.name, k.first_name, k.title, k.kind, k.time_zone,
-           k.country, k.language, EXISTS (
-               SELECT FROM suppressions s
-               WHERE s.workspace_id = k.workspace_id
-                 AND ((s.channel = 'email' AND s.address = lower(k.email))
-                   OR (s.channel = 'domain' AND s.address = split_part(lower(k.email), '@', 2)))) AS suppressed
+           k.country, k.language, {suppressed("k")} AS suppressed, {refused("k")} AS refused
     FROM contacts k
 """
 
@@ -75,14 +95,58 @@ def of_lead(conn: Connection, lead_id: LeadId) -> list[Contact]:
     return [_contact(row) for row in rows.mappings()]
 
 
-def find(conn: Connection, contact_id: ContactId) -> Contact | None:
-    """One contact."""
-    row = conn.execute(text(f"{_CONTACT} WHERE k.id = :id"), {"id": contact_id}).mappings().first()
+def find(conn: Connection, contact_id: ContactId, *, lock: bool = False) -> Contact | None:
+    """One contact; ``lock`` keeps them from being erased until the transaction ends."""
+    query = f"{_CONTACT} WHERE k.id = :id" + (" FOR SHARE OF k" if lock else "")
+    row = conn.execute(text(query), {"id": contact_id}).mappings().first()
     return None if row is None else _contact(row)
 
 
 def _contact(row: RowMapping) -> Contact:
     return Contact(**{**row, "kind": ContactKind(row["kind"])})  # pyright: ignore[reportArgumentType] - _CONTACT's columns
+
+
+def erased_ones(conn: Connection, workspace_id: WorkspaceId, email_address: str, number: str) -> list[str]:
+    """Which of the two belonged to somebody whose data was erased: ``email``, ``phone``. "" belongs to nobody."""
+    parameters = {"workspace_id": workspace_id, "email": email_address, "phone": number}
+    row = conn.execute(_ERASED_ONES, parameters).mappings().one()
+    return [name for name, found in row.items() if found]
+
+
+_ERASED_ONES = text(f"""
+    SELECT :email <> '' AND {_erased_email("CAST(:email AS text)")} AS email,
+           :phone <> '' AND {_erased_phone("CAST(:phone AS text)")} AS phone
+""")
+
+
+def add(conn: Connection, workspace_id: WorkspaceId, values: Mapping[str, object], now: datetime) -> ContactId:
+    """Add a person by hand. ``values`` are columns; violates ``uq_contacts_workspace_id_email`` for a known address."""
+    contact_id = ContactId(new_id())
+    row = {"source": {"added": "by hand"}, **values}
+    conn.execute(insert(contacts), {"id": contact_id, "workspace_id": workspace_id, "created_at": now, **row})
+    return contact_id
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How a person is reached, locked until the transaction ends."""
+
+    email: str | None
+    phone: str | None
+    erased_at: datetime | None
+
+
+def lock(conn: Connection, contact_id: ContactId) -> Reach | None:
+    """Lock a person against changes and erasure; None if there is no such contact."""
+    query = text("SELECT email, phone, erased_at FROM contacts WHERE id = :id FOR NO KEY UPDATE")
+    row = conn.execute(query, {"id": contact_id}).first()
+    return None if row is None else Reach(row.email, row.phone, row.erased_at)
+
+
+def change(conn: Connection, contact_id: ContactId, values: Mapping[str, object]) -> None:
+    """Change columns of a person that the caller has locked."""
+    if values:
+        conn.execute(update(contacts).where(contacts.c.id == contact_id).values(**values))
 
 
 def to_enrol(found: Sequence[Contact]) -> tuple[list[Contact], list[Contact]]:

@@ -198,6 +198,33 @@ class SuppressionChannel(StrEnum):
     DOMAIN = "domain"
 
 
+class ConsentBasis(StrEnum):
+    """On what ground a person is written to (GDPR Art. 6(1)): none recorded, (f), or (a)."""
+
+    NONE = "none"
+    LEGITIMATE_INTEREST = "legitimate_interest"
+    OPT_IN = "opt_in"
+
+
+class ContactPolicy(StrEnum):
+    """What a workspace asks for before people of a country are written to."""
+
+    ALLOWED = "allowed"
+    NEEDS_BASIS = "needs_basis"
+    """Any recorded basis will do."""
+    NEEDS_OPT_IN = "needs_opt_in"
+    REFUSED = "refused"
+
+
+class ConsentAct(StrEnum):
+    """What the consent log records: decisions that leave no other row behind."""
+
+    LIFTED = "lifted"
+    """A suppression was taken back."""
+    ERASED = "erased"
+    """A person's data was erased."""
+
+
 class Role(StrEnum):
     """What an API key may do; each includes the ones before it."""
 

@@ -18,8 +18,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
+from cadenza.contacts import permission
 from cadenza.core.ids import EnrolmentId, MessageId
-from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus, SuppressionChannel
+from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus
 from cadenza.core.tables.base import literals
 from cadenza.delivery.limits import LANES, LIMITS, RECENT, SCOPES, quota_day
 from cadenza.delivery.model import (
@@ -143,14 +144,8 @@ _SKIPPED = literals(*(verdict for verdict, disposition in DISPOSITIONS.items() i
 
 _ENDED = literals(CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED)
 
-# A suppression x that forbids the message m: by its very address or number, or by a domain that it is part of.
-BY_ADDRESS = f"""
-    x.workspace_id = m.workspace_id AND x.address = lower(a.address) AND x.channel =
-        CASE m.channel WHEN '{Channel.EMAIL}' THEN '{SuppressionChannel.EMAIL}' ELSE '{SuppressionChannel.PHONE}' END
-"""
-BY_DOMAIN = f"""
-    x.workspace_id = m.workspace_id AND x.channel = '{SuppressionChannel.DOMAIN}' AND x.address = ANY(d.domains)
-"""
+FORBIDS = permission.forbids(workspace="m.workspace_id", channel="m.channel", address="a.address")
+"""A suppression ``x`` that forbids the message."""
 
 # In the order of judging: the first one that holds is the verdict, and none of them means that the message may go.
 _CONDITIONS: Mapping[Verdict, str] = {
@@ -159,10 +154,8 @@ _CONDITIONS: Mapping[Verdict, str] = {
     Verdict.CAMPAIGN_NOT_RUNNING: f"c.status <> '{CampaignStatus.RUNNING}'",
     Verdict.NO_ADDRESS: "a.address = ''",
     Verdict.NO_SENDER: "s.id IS NULL",
-    Verdict.SUPPRESSED: f"""
-        EXISTS (SELECT FROM suppressions x WHERE {BY_ADDRESS})
-        OR EXISTS (SELECT FROM suppressions x WHERE {BY_DOMAIN})
-    """,
+    Verdict.SUPPRESSED: f"EXISTS (SELECT FROM suppressions x WHERE {FORBIDS})",
+    Verdict.NO_CONSENT: permission.refused("k"),
     Verdict.SENDER_PAUSED: "s.paused_at IS NOT NULL",
     Verdict.NOT_DUE: "m.due_at > :now",
     Verdict.HELD: "EXISTS (SELECT FROM holds h WHERE h.contact_id = m.contact_id AND h.until > :now)",
@@ -186,10 +179,6 @@ JUDGED = f"""
     CROSS JOIN LATERAL (
         SELECT btrim(coalesce(CASE m.channel WHEN '{Channel.EMAIL}' THEN k.email ELSE k.phone END, ''))
     ) AS a(address)
-    CROSS JOIN LATERAL (  -- the domain of the address and all that it is part of; none for a number
-        SELECT ARRAY(SELECT array_to_string(l.labels[i:], '.') FROM generate_subscripts(l.labels, 1) AS i)
-        FROM string_to_array(split_part(lower(a.address), '@', 2), '.') AS l(labels)
-    ) AS d(domains)
     {RECENT}
 """
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from cadenza.core.ids import EnrolmentId, MessageId
 from cadenza.core.states import CampaignStatus, Channel, SuppressionChannel
-from cadenza.delivery.gate import BY_ADDRESS, BY_DOMAIN, EACH, JUDGED
+from cadenza.delivery.gate import EACH, FORBIDS, JUDGED
 from cadenza.delivery.limits import LIMITS, quota_day
 from cadenza.delivery.model import Verdict
 
@@ -129,7 +129,7 @@ _INSPECT = text(f"""
                m.booked_on = CAST(:day AS date) AS has_place, p.gap_until, p.frequent_until, q.domain_until,
                (SELECT coalesce(jsonb_agg(jsonb_build_object('channel', x.channel, 'reason', x.reason,
                                                              'since', x.created_at) ORDER BY x.created_at), '[]')
-                FROM suppressions x WHERE ({BY_ADDRESS}) OR ({BY_DOMAIN})) AS suppressions
+                FROM suppressions x WHERE {FORBIDS}) AS suppressions
         {JUDGED}
     ), {LIMITS}
     SELECT j.*, (

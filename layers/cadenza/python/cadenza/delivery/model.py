@@ -29,6 +29,7 @@ class Verdict(StrEnum):
     NO_ADDRESS = "no_address"
     NO_SENDER = "no_sender"
     SUPPRESSED = "suppressed"
+    NO_CONSENT = "no_consent"
     CAMPAIGN_NOT_RUNNING = "campaign_not_running"
     SENDER_PAUSED = "sender_paused"
     NOT_DUE = "not_due"
@@ -65,6 +66,7 @@ DISPOSITIONS: Mapping[Verdict, Disposition] = {
     Verdict.NO_ADDRESS: Disposition.SKIP,
     Verdict.NO_SENDER: Disposition.SKIP,
     Verdict.SUPPRESSED: Disposition.SKIP,
+    Verdict.NO_CONSENT: Disposition.SKIP,
     Verdict.CAMPAIGN_NOT_RUNNING: Disposition.WAIT,
     Verdict.SENDER_PAUSED: Disposition.WAIT,
     Verdict.NOT_DUE: Disposition.PUT_OFF,

@@ -15,6 +15,7 @@ from typing import assert_never
 
 from sqlalchemy import Connection, text
 
+from cadenza.contacts.model import GONE
 from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, SenderId
 from cadenza.core.states import MESSAGE_MOVES, CampaignStatus, MessageStatus, sources
 from cadenza.core.tables.base import literals
@@ -79,18 +80,20 @@ _RECORD = text(f"""
             AS r(id uuid, status text, at timestamptz, provider text, provider_message_id text, subject text,
                  reason text)
     ), own AS MATERIALIZED (
-        SELECT m.id, m.attempt_id = :attempt_id AND m.status IN ({_TO_SENT}) AS open FROM outbound_messages m
+        SELECT m.id, m.attempt_id = :attempt_id AND m.status IN ({_TO_SENT}) AS open, m.to_address = '{GONE}' AS erased
+        FROM outbound_messages m
         WHERE m.id IN (SELECT id FROM r) ORDER BY m.id FOR UPDATE
     ), written AS (
         UPDATE outbound_messages m
         SET status = CASE WHEN own.open THEN coalesce(r.status, m.status) ELSE m.status END,
             sent_at = CASE WHEN own.open AND r.status = '{MessageStatus.SENT}' THEN r.at ELSE m.sent_at END,
             finished_at = CASE WHEN own.open AND r.status IS NOT NULL THEN r.at ELSE m.finished_at END,
-            reason = CASE WHEN own.open THEN r.reason ELSE m.reason END,
+            reason = CASE WHEN NOT own.open THEN m.reason WHEN own.erased AND r.reason <> '' THEN '{GONE}'
+                          ELSE r.reason END,
             claimed_at = CASE WHEN own.open AND r.status = '{MessageStatus.FAILED}' THEN NULL ELSE m.claimed_at END,
             provider = r.provider,
             provider_message_id = coalesce(r.provider_message_id, m.provider_message_id),
-            subject = r.subject
+            subject = CASE WHEN own.erased THEN '' ELSE r.subject END
         FROM own JOIN r USING (id) WHERE m.id = own.id
     )
     SELECT id FROM own WHERE open

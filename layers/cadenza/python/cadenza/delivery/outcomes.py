@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from cadenza.contacts.holds import hold
+from cadenza.contacts.model import GONE
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import EnrolmentId, EventId, MessageId
@@ -185,7 +186,7 @@ def _row(signal: SignalReported, message: Message, escalated: bool) -> dict[str,
         "grade_reasons": reasons,
         "hard": signal.hard,
         "occurred_at": signal.occurred_at,
-        "payload": signal.payload,
+        "payload": {} if message.to_address == GONE else signal.payload,
     }
 
 

@@ -49,15 +49,3 @@ def get_lead(desk: At, lead_id: Annotated[UUID, Path()]) -> models.LeadDetail:
     """Show a site with its report, its people and its jobs."""
     with desk.transaction() as conn:
         return queries.lead_detail(conn, lead_id)
-
-
-@routes.operation("GET", "/v1/contacts", role=Role.VIEWER)
-def list_contacts(
-    desk: At,
-    lead_id: Annotated[UUID | None, Query()] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> Page[models.Contact]:
-    """List people and shared mailboxes."""
-    with desk.transaction() as conn:
-        return queries.contacts(conn, Slice(limit, cursor), lead_id=lead_id)

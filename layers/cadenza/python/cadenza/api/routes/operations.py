@@ -1,20 +1,18 @@
-"""What keeps the house in order: jobs, suppressions, settings, health, and the API's own document."""
+"""What keeps the house in order: jobs and settings."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from cadenza.api import commands, models, queries
 from cadenza.api.models import Page
 from cadenza.api.queries import JobFilter, Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
-from cadenza.core.states import JobKind, JobStatus, Role, SuppressionChannel
+from cadenza.core.states import JobKind, JobStatus, Role
 
 routes = Operations("operations")
 
@@ -32,36 +30,6 @@ def list_jobs(
     """List the work that was asked for, and what became of it."""
     with desk.transaction() as conn:
         return queries.jobs(conn, Slice(limit, cursor), JobFilter(status, kind, lead_id, campaign_id))
-
-
-# --- suppressions ------------------------------------------------------------------------------------------------
-
-
-@routes.operation("GET", "/v1/suppressions", role=Role.VIEWER)
-def list_suppressions(
-    desk: At,
-    channel: Annotated[SuppressionChannel | None, Query()] = None,
-    limit: Limit = DEFAULT_LIMIT,
-    cursor: Cursor = None,
-) -> Page[models.Suppression]:
-    """List who may never be written to."""
-    with desk.transaction() as conn:
-        return queries.suppressions(conn, Slice(limit, cursor), channel=channel)
-
-
-@routes.operation("POST", "/v1/suppressions", role=Role.OPERATOR, answers=HTTPStatus.CREATED)
-def add_suppression(desk: At, suppression: Annotated[models.NewSuppression, Body()]) -> models.Suppression:
-    """Never write to this address again. Asking twice gives the same suppression."""
-    with desk.transaction() as conn:
-        return commands.suppress(conn, desk.workspace_id, suppression, desk.now())
-
-
-@routes.operation("DELETE", "/v1/suppressions/<suppression_id>", role=Role.ADMIN, answers=HTTPStatus.NO_CONTENT)
-def remove_suppression(desk: At, suppression_id: Annotated[UUID, Path()]) -> Response[str]:
-    """Take a suppression back: only when the person has asked for it."""
-    with desk.transaction() as conn:
-        commands.unsuppress(conn, suppression_id)
-    return Response(HTTPStatus.NO_CONTENT, body="")
 
 
 # --- settings ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from cadenza.core.tables.campaigns import (
     workflow_steps,
     workflows,
 )
-from cadenza.core.tables.contacts import contacts, holds, suppressions
+from cadenza.core.tables.contacts import consent_log, contacts, erasure_salt, holds, suppressions
 from cadenza.core.tables.delivery import (
     message_events,
     outbound_messages,
@@ -37,8 +37,10 @@ __all__ = [
     "campaign_transitions",
     "campaigns",
     "circuit_breakers",
+    "consent_log",
     "contact_campaigns",
     "contacts",
+    "erasure_salt",
     "finished_actions",
     "heartbeats",
     "holds",

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table, Text, UniqueConstraint, func, text
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
 
-from cadenza.core.states import SuppressionChannel
+from cadenza.core.states import ConsentAct, ConsentBasis, SuppressionChannel
 from cadenza.core.tables.base import (
     METADATA,
     document,
@@ -37,9 +50,19 @@ contacts = Table(
     document("source"),
     instant("created_at"),
     instant("erased_at", nullable=True),
+    Column("consent_basis", Text, nullable=False, server_default=text(f"'{ConsentBasis.NONE.value}'")),
+    words("consent_source"),
+    instant("consent_at", nullable=True),
+    one_of("consent_basis", ConsentBasis),
 )
 Index("uq_contacts_workspace_id_email", contacts.c.workspace_id, func.lower(contacts.c.email), unique=True)
 Index("ix_contacts_lead_id", contacts.c.lead_id)
+Index(
+    "ix_contacts_workspace_id_phone",
+    contacts.c.workspace_id,
+    contacts.c.phone,
+    postgresql_where=text("phone IS NOT NULL"),
+)
 
 suppressions = Table(
     "suppressions",
@@ -51,6 +74,8 @@ suppressions = Table(
     words("reason"),
     words("source"),
     instant("created_at"),
+    words("note"),
+    Column("created_by", Uuid, comment="the API key that added it; null: a signal, or an erasure"),
     UniqueConstraint("workspace_id", "channel", "address"),
     one_of("channel", SuppressionChannel),
 )
@@ -65,4 +90,31 @@ holds = Table(
     words("reason"),
     instant("created_at"),
     UniqueConstraint("contact_id"),
+)
+
+consent_log = Table(
+    "consent_log",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    state("act"),
+    Column("contact_id", Uuid, comment="whose data was erased; null for a suppression"),
+    words("channel"),
+    words("address"),
+    document("was"),
+    words("reason"),
+    Column("key_id", Uuid, comment="the API key that did it"),
+    instant("at"),
+    one_of("act", ConsentAct),
+    comment="suppressions taken back and people erased: who, when, why",
+)
+Index("ix_consent_log_workspace_id_address", consent_log.c.workspace_id, consent_log.c.address)
+
+erasure_salt = Table(
+    "erasure_salt",
+    METADATA,
+    Column("one", Boolean, primary_key=True, server_default=text("true")),
+    Column("salt", LargeBinary, nullable=False),
+    CheckConstraint("one", name="one"),
+    comment="one row: what makes fingerprint() hard to guess; no role but the owner may read it",
 )

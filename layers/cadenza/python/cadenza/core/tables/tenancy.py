@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey as References
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from cadenza.core.states import ApprovalMode, Role
-from cadenza.core.tables.base import METADATA, instant, one_of, public_id, state, words, workspace_id
+from cadenza.core.tables.base import METADATA, document, instant, one_of, public_id, state, words, workspace_id
 
 workspaces = Table("workspaces", METADATA, public_id(), words("name"), instant("created_at"))
 
@@ -86,5 +86,6 @@ automation_settings = Table(
     ),
     Column("reputation_days", Integer, nullable=False, server_default=text("7")),
     Column("reputation_min_sent", Integer, nullable=False, server_default=text("100")),
+    document("country_policy"),
     one_of("approval_mode", ApprovalMode),
 )
