@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0007"
-down_revision = "0002"
+down_revision = "0003"
 
 INDEXES = """
 CREATE INDEX ix_sender_identities_email ON sender_identities (lower(email));
