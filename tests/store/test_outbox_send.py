@@ -25,9 +25,9 @@ from cadenza.core.states import CampaignStatus, EnrolmentStatus, MessageStatus
 from cadenza.delivery import outbox
 from cadenza.delivery.gate import claim
 from cadenza.delivery.hints import Hints
-from cadenza.delivery.model import Ambiguous, Attempt, EarlierMail, Mail, Outcome, Rejected, Sent
+from cadenza.delivery.model import LEASE, Ambiguous, Attempt, EarlierMail, Mail, Outcome, Rejected, Sent
 from cadenza.delivery.outcomes import SignalIntake
-from cadenza.delivery.service import LEASE, Delivery
+from cadenza.delivery.service import Delivery
 from cadenza.delivery.upkeep import Upkeep
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.service import Engine

@@ -1,14 +1,15 @@
 """Sending, once: claim in one transaction, hand over outside any, record in another.
 
 If the process dies between the two, the claimed messages stay ``sending`` until their lease ends, become unknown, and
-are settled by their provider's events or by the bound. Nothing on this way sends a message again.
+are settled by their provider's events or, past the bound, by their workspace's policy. Unless that policy is to send
+again, nothing on this way does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection
 
@@ -23,6 +24,7 @@ from cadenza.delivery.gate import Claims, claim, next_quota_day
 from cadenza.delivery.hints import Hints
 from cadenza.delivery.mime import build, header_id
 from cadenza.delivery.model import (
+    LEASE,
     Ambiguous,
     Attempt,
     Claimed,
@@ -42,9 +44,6 @@ from cadenza.engine.model import NotSent, SendOutcome, Stimulus
 from cadenza.engine.schedule import next_slot
 from cadenza.engine.service import Engine
 from cadenza.signals.links import Links
-
-LEASE = timedelta(minutes=20)
-"""Longer than any function may run (15 minutes), so that an expired lease means that the attempt is dead."""
 
 RECORD_TRIES = 3
 """The mails are out when they are recorded: what a passing failure loses here, only provider events bring back."""

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, SmallInteger,
 from sqlalchemy import ForeignKey as References
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from cadenza.core.states import ApprovalMode, Role
+from cadenza.core.states import ApprovalMode, Role, UnknownPolicy
 from cadenza.core.tables.base import METADATA, instant, one_of, public_id, state, words, workspace_id
 
 workspaces = Table("workspaces", METADATA, public_id(), words("name"), instant("created_at"))
@@ -67,8 +67,10 @@ automation_settings = Table(
         comment="opens and clicks this soon after delivery are taken for a scanner's; 0: none are",
     ),
     Column("unknown_bound_s", Integer, nullable=False, server_default=text("86400")),
+    Column("unknown_policy", Text, nullable=False, server_default=text(f"'{UnknownPolicy.FAIL.value}'")),
     Column("offline_fallback", Boolean, nullable=False, server_default=text("true")),
     Column("ai_daily_budget_usd_micros", BigInteger, comment="null: no limit"),
     instant("updated_at"),
     one_of("approval_mode", ApprovalMode),
+    one_of("unknown_policy", UnknownPolicy),
 )
