@@ -319,8 +319,9 @@ def _ends(conn: Connection, evidence: Evidence, model: Model, findings: Findings
     """I2, I4, I10 at the end of all time: everything is final, and says what the provider knows to be true."""
     taken = {call.message_id for call in evidence.calls if call.answer in TAKEN}
     recorded: defaultdict[str, set[str]] = defaultdict(set)
-    for row in conn.execute(text("SELECT message_id, kind FROM message_events")):
+    for row in conn.execute(text("SELECT message_id, kind, grade FROM message_events")):
         recorded[str(row.message_id)].add(row.kind)
+        findings.counts[f"recorded {row.grade}"] += 1
     for row in conn.execute(text("SELECT id, status, reason, resends, workspace_id FROM outbound_messages")):
         message_id = str(row.id)
         findings.counts["messages"] += 1

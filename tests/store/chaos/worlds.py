@@ -24,7 +24,16 @@ from sqlalchemy import Connection, text
 from cadenza.campaigns.service import Campaigns
 from cadenza.core.errors import Retryable
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, MessageId, SenderId, WorkspaceId, new_id
-from cadenza.core.messages import Grade, SendWanted, SignalKind, SignalReported
+from cadenza.core.messages import (
+    EXECUTION_MESSAGES,
+    SEND_MESSAGES,
+    Grade,
+    Message,
+    SendWanted,
+    SignalKind,
+    SignalReported,
+    Wake,
+)
 from cadenza.core.queues import Queue
 from cadenza.core.settings import ExecutionQueue
 from cadenza.core.states import CampaignKind, CampaignStatus, EnrolmentStatus, LeadStatus, UnknownPolicy
@@ -99,7 +108,7 @@ class Parcel:
     """A message on a queue: not to be had before ``ready_at``."""
 
     ready_at: datetime
-    body: str
+    message: Message
 
 
 @dataclass
@@ -110,26 +119,27 @@ class Post:
     now: Callable[[], datetime]
     send: list[Parcel] = field(default_factory=list[Parcel])
     execution: list[Parcel] = field(default_factory=list[Parcel])
-    wakes: dict[str, None] = field(default_factory=dict[str, None])
+    wakes: dict[datetime, Wake] = field(default_factory=dict[datetime, Wake])
     lossy: bool = True
 
     def deliver(self, url: str, body: str, delay_s: int) -> None:
         """SQS takes a message; some are lost before they arrive, which hints must survive."""
-        queue = self.send if url == SEND else self.execution
+        queue, kind = (self.send, SEND_MESSAGES) if url == SEND else (self.execution, EXECUTION_MESSAGES)
         if not (self.lossy and self.rng.random() < 0.04):
-            queue.append(Parcel(self.now() + timedelta(seconds=delay_s), body))
+            queue.append(Parcel(self.now() + timedelta(seconds=delay_s), kind.validate_json(body)))
 
     def wake(self, body: str) -> None:
         """A schedule is made; its name makes it one, however often it is asked for."""
         if not (self.lossy and self.rng.random() < 0.04):
-            self.wakes.setdefault(body)
+            wake = Wake.model_validate_json(body)
+            self.wakes.setdefault(wake.bucket, wake)
 
     def take(self, queue: list[Parcel], share: float) -> list[Parcel]:
         """Receive some of what is ready, in no order. A few come again later, as SQS allows itself."""
         now = self.now()
         taken = [parcel for parcel in queue if parcel.ready_at <= now and self.rng.random() < share]
         gone = set(map(id, taken))
-        again = [Parcel(now + timedelta(minutes=self.rng.randint(1, 90)), p.body) for p in taken if self._twice()]
+        again = [Parcel(now + timedelta(minutes=self.rng.randint(1, 90)), p.message) for p in taken if self._twice()]
         queue[:] = [parcel for parcel in queue if id(parcel) not in gone] + again
         self.rng.shuffle(taken)
         return taken
@@ -137,16 +147,10 @@ class Post:
     def _twice(self) -> bool:
         return self.lossy and self.rng.random() < 0.08
 
-    def due_wakes(self) -> list[str]:
+    def due_wakes(self) -> list[Parcel]:
         """The schedules whose time has come fire, once each."""
-        due = [body for body in self.wakes if _bucket(body) <= self.now()]
-        for body in due:
-            del self.wakes[body]
-        return due
-
-
-def _bucket(body: str) -> datetime:
-    return datetime.fromisoformat(json.loads(body)["bucket"])
+        now = self.now()
+        return [Parcel(now, self.wakes.pop(bucket)) for bucket in sorted(self.wakes) if bucket <= now]
 
 
 class Provider:
@@ -168,7 +172,7 @@ class Provider:
         self.calls.append(call)
         if answer in TAKEN:
             for ready_at, signal in self._reports(mail.message_id, call.at):
-                self._post.execution.append(Parcel(ready_at, signal.model_dump_json()))
+                self._post.execution.append(Parcel(ready_at, signal))
         if self._rng.random() < 0.15:
             self._seams.at(Place.ANSWERED)
         match answer:
@@ -283,7 +287,7 @@ def ids_of(seed: int) -> Generator[None]:
 
 def wanted(parcels: Sequence[Parcel]) -> list[MessageId]:
     """The messages that hints name."""
-    return [message_id for p in parcels for message_id in SendWanted.model_validate_json(p.body).message_ids]
+    return [message_id for p in parcels if isinstance(p.message, SendWanted) for message_id in p.message.message_ids]
 
 
 def make_worlds(seed: int, size: int, now: datetime, database: SeamDatabase, seams: Seams) -> Worlds:

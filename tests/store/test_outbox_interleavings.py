@@ -1,0 +1,107 @@
+"""Sending is exact, whatever comes between: thousands of random histories on real Postgres, judged by witnesses.
+
+`make test` plays a few hundred worlds, `make test-long` ten thousand. A failure names the seed; `CADENZA_SEED=<seed>`
+plays that run alone (interleavings come out the same, threads do what they can).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from cadenza.core.errors import CadenzaError
+from local.postgres import EmbeddedPostgres
+from tests.conftest import TEMPLATE
+from tests.store.chaos.mutants import MUTANTS, Mutant
+from tests.store.chaos.oracle import Findings
+from tests.store.chaos.runs import Arena
+from tests.unit.properties import LONG
+
+SIZE, STEPS = (150, 450) if LONG else (60, 200)
+RUNS = 60 if LONG else 3
+CROWD, ROUNDS = (40, 8) if LONG else (20, 4)
+CROWDS = 25 if LONG else 2
+
+
+@pytest.fixture(scope="module")
+def arena(postgres: EmbeddedPostgres) -> Iterator[Arena]:
+    arena = Arena.open(postgres, TEMPLATE, datetime(2026, 1, 13, 10, 0, tzinfo=UTC))
+    yield arena
+    arena.close()
+
+
+def seeds(first: int, count: int) -> range:
+    """Which runs to play."""
+    only = os.environ.get("CADENZA_SEED")
+    return range(int(only), int(only) + 1) if only else range(first, first + count)
+
+
+def told(findings: Findings) -> str:
+    """The counts, for people."""
+    counts = findings.counts
+    names = (
+        "runs",
+        "worlds",
+        "messages",
+        "claims",
+        "provider calls",
+        "crashes",
+        "pause",
+        "resume",
+        "cancel",
+        "suppress",
+    )
+    events = sum(counts[f"recorded {kind}"] for kind in ("human", "machine", "likely_machine"))
+    numbers = ", ".join(f"{counts[name]} {name}" for name in names)
+    return f"{numbers}, {events} events, {len(findings.histories)} different histories, {len(findings.violations)} violations"
+
+
+@pytest.mark.long
+def test_no_interleaving_breaks_what_sending_promises(arena: Arena, capsys: pytest.CaptureFixture[str]):
+    """Broken, some order of claims, crashes, events and pauses would mail twice, too much, or to who said no."""
+    total = Findings()
+    for seed in seeds(1, RUNS):
+        found = arena.interleave(seed, SIZE, STEPS)
+        assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
+        total += found
+    with capsys.disabled():
+        print(f"\ninterleavings: {told(total)} (I1, I3, I7, I8, I10, and I2, I4, I5, I6 at the end)")
+    assert len(total.histories) > 0.9 * total.counts["worlds"]
+    assert min(total.counts[name] for name in ("claims", "crashes", "pause", "resume", "suppress", "hold")) > 0
+
+
+@pytest.mark.long
+def test_nothing_breaks_when_all_happens_at_once(arena: Arena, capsys: pytest.CaptureFixture[str]):
+    """Broken, functions that really run side by side would do what taking turns does not show."""
+    total = Findings()
+    for seed in seeds(10_001, CROWDS):
+        found = arena.collide(seed, CROWD, ROUNDS)
+        assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
+        total += found
+    with capsys.disabled():
+        print(f"\nside by side: {told(total)}")
+
+
+def test_a_seed_tells_the_same_story_again(arena: Arena):
+    """Broken, a violation that was found could not be looked at again."""
+    assert arena.interleave(7, 8, 30).digest == arena.interleave(7, 8, 30).digest
+
+
+@pytest.mark.skipif(not LONG, reason="the mutants are tried by make test-long")
+@pytest.mark.long
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_broken_sender_is_noticed(arena: Arena, monkeypatch: pytest.MonkeyPatch, mutant: Mutant):
+    """Broken, the runs above would prove nothing."""
+    mutant.apply(monkeypatch)
+    for seed in range(20_001, 20_013):
+        try:
+            found = arena.collide(seed, 30, 6) if mutant.side_by_side else arena.interleave(seed, 40, 160)
+        except (CadenzaError, AssertionError, LookupError) as error:
+            assert not mutant.by, f"it was to be noticed as {mutant.by}, not by {error!r}"
+            return
+        if any(violation.startswith(mutant.by) for violation in found.violations):
+            return
+    pytest.fail("nobody noticed")
