@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from cadenza.core.errors import CadenzaError
+from cadenza.core.messages import Grade
 from local.postgres import EmbeddedPostgres
 from tests.conftest import TEMPLATE
 from tests.store.chaos.mutants import MUTANTS, Mutant
@@ -24,6 +26,8 @@ SIZE, STEPS = (150, 450) if LONG else (60, 200)
 RUNS = 60 if LONG else 3
 CROWD, ROUNDS = (40, 8) if LONG else (20, 4)
 CROWDS = 25 if LONG else 2
+TOLD = ("runs", "worlds", "messages", "claims", "provider calls", "crashes", "events", "pause", "resume", "cancel")
+TOLD += ("suppress", "hold", "different histories", "violations")
 
 
 @pytest.fixture(scope="module")
@@ -42,21 +46,10 @@ def seeds(first: int, count: int) -> range:
 def told(findings: Findings) -> str:
     """The counts, for people."""
     counts = findings.counts
-    names = (
-        "runs",
-        "worlds",
-        "messages",
-        "claims",
-        "provider calls",
-        "crashes",
-        "pause",
-        "resume",
-        "cancel",
-        "suppress",
-    )
-    events = sum(counts[f"recorded {kind}"] for kind in ("human", "machine", "likely_machine"))
-    numbers = ", ".join(f"{counts[name]} {name}" for name in names)
-    return f"{numbers}, {events} events, {len(findings.histories)} different histories, {len(findings.violations)} violations"
+    counts["events"] = sum(counts[f"recorded {grade}"] for grade in Grade)
+    counts["different histories"] = len(findings.histories)
+    counts["violations"] = len(findings.violations)
+    return ", ".join(f"{counts[name]} {name}" for name in TOLD)
 
 
 @pytest.mark.long
@@ -68,7 +61,7 @@ def test_no_interleaving_breaks_what_sending_promises(arena: Arena, capsys: pyte
         assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
         total += found
     with capsys.disabled():
-        print(f"\ninterleavings: {told(total)} (I1, I3, I7, I8, I10, and I2, I4, I5, I6 at the end)")
+        print(f"\ninterleavings: {told(total)} (I1, I3, I7, I8, I10, and I2, I4, I5, I6 at the end)")  # noqa: T201 - the proof is its counts
     assert len(total.histories) > 0.9 * total.counts["worlds"]
     assert min(total.counts[name] for name in ("claims", "crashes", "pause", "resume", "suppress", "hold")) > 0
 
@@ -82,7 +75,7 @@ def test_nothing_breaks_when_all_happens_at_once(arena: Arena, capsys: pytest.Ca
         assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
         total += found
     with capsys.disabled():
-        print(f"\nside by side: {told(total)}")
+        print(f"\nside by side: {told(total)}")  # noqa: T201 - the proof is its counts
 
 
 def test_a_seed_tells_the_same_story_again(arena: Arena):
@@ -99,9 +92,8 @@ def test_a_broken_sender_is_noticed(arena: Arena, monkeypatch: pytest.MonkeyPatc
     for seed in range(20_001, 20_013):
         try:
             found = arena.collide(seed, 30, 6) if mutant.side_by_side else arena.interleave(seed, 40, 160)
-        except (CadenzaError, AssertionError, LookupError) as error:
-            assert not mutant.by, f"it was to be noticed as {mutant.by}, not by {error!r}"
-            return
+        except (CadenzaError, DBAPIError, LookupError) as error:
+            found = Findings([f"it breaks down: {error!r}"])
         if any(violation.startswith(mutant.by) for violation in found.violations):
             return
     pytest.fail("nobody noticed")

@@ -323,25 +323,11 @@ def _ends(conn: Connection, evidence: Evidence, model: Model, findings: Findings
         recorded[str(row.message_id)].add(row.kind)
         findings.counts[f"recorded {row.grade}"] += 1
     for row in conn.execute(text("SELECT id, status, reason, resends, workspace_id FROM outbound_messages")):
-        message_id = str(row.id)
         findings.counts["messages"] += 1
-        settings = model.rows["automation_settings", str(row.workspace_id)]
-        if row.status in ("queued", "sending", "unknown"):
-            findings.violations.append(f"I4: message {message_id} stays {row.status}")
-        if row.status == "skipped" and message_id in taken and not row.resends:
-            findings.violations.append(f"I1: message {message_id} is out, and counts as skipped")
-        if row.status == "failed" and row.reason.startswith(REFUSAL) and message_id in taken and not row.resends:
-            findings.violations.append(f"I1: message {message_id} is out, and counts as refused")
-        if row.status in GRAVITY:
-            if message_id not in taken and settings["unknown_policy"] != "assume_sent":
-                findings.violations.append(f"I2: message {message_id} counts as {row.status}, and was never taken")
-            gravest = max((SAYS.get(kind, 0) for kind in recorded[message_id]), default=0)
-            if GRAVITY[row.status] != gravest:
-                findings.violations.append(f"I10: message {message_id} is {row.status} after {recorded[message_id]}")
-    for table, final in (
-        ("contact_campaigns", ("completed", "stopped", "failed")),
-        ("campaigns", ("completed", "cancelled")),
-    ):
+        assumes = model.rows["automation_settings", str(row.workspace_id)]["unknown_policy"] == "assume_sent"
+        kinds = recorded[str(row.id)]
+        findings.violations += _untrue(row, str(row.id) in taken, assumes, kinds)
+    for table, final in FINAL.items():
         for row in conn.execute(text(f"SELECT id, status FROM {table}")):
             findings.counts[table] += 1
             if row.status not in final:
@@ -349,3 +335,16 @@ def _ends(conn: Connection, evidence: Evidence, model: Model, findings: Findings
     left = conn.execute(text("SELECT count(*) FROM scheduled_actions")).scalar_one()
     if left:
         findings.violations.append(f"I2: {left} actions live for ever")
+
+
+def _untrue(row: Any, is_out: bool, assumes: bool, kinds: set[str]) -> Iterable[str]:
+    """What the outbox says of a message, against what its provider knows."""
+    if row.status in ("queued", "sending", "unknown"):
+        yield f"I4: message {row.id} stays {row.status}"
+    if row.status in GRAVITY:
+        if not is_out and not assumes:
+            yield f"I2: message {row.id} counts as {row.status}, and was never taken"
+        if GRAVITY[row.status] != max((SAYS.get(kind, 0) for kind in kinds), default=0):
+            yield f"I10: message {row.id} is {row.status} after {sorted(kinds)}"
+    elif is_out and not row.resends and (row.status == "skipped" or row.reason.startswith(REFUSAL)):
+        yield f"I1: message {row.id} is out, and counts as {row.status}: {row.reason}"

@@ -93,7 +93,7 @@ class Play:
         again = rng.sample(self.old_hints, min(len(self.old_hints), rng.choice((0, 0, 3))))
         self.old_hints = [*self.old_hints, *parcels][-200:]
         if ids := wanted([*parcels, *again]):
-            self._start("sends", lambda: self.worlds.delivery.send(ids), post.send, parcels)
+            self._start("sends", lambda: self.worlds.services.delivery.send(ids), post.send, parcels)
 
     def _execute(self) -> None:
         rng, post = self.worlds.rng, self.worlds.post
@@ -104,7 +104,7 @@ class Play:
             messages.append(Sweep())
             self.counts["sweeps"] += 1
         if messages:
-            self._start("executions", lambda: self.worlds.execution.handle(messages), post.execution, parcels)
+            self._start("executions", lambda: self.worlds.services.execution.handle(messages), post.execution, parcels)
 
     def _operate(self) -> None:
         operate(self.worlds, self.worlds.rng.choice(self.worlds.all), self.counts)
@@ -220,10 +220,10 @@ def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -
                 operate(worlds, world, counts, stops)
 
         jobs: list[Callable[[], None]] = [
-            lambda ids=ids: worlds.delivery.send(ids),
-            lambda ids=ids: worlds.delivery.send(ids),
-            lambda some=messages[:half]: worlds.execution.handle(some),
-            lambda some=messages[half:]: worlds.execution.handle([*some, Sweep()]),
+            lambda ids=ids: worlds.services.delivery.send(ids),
+            lambda ids=ids: worlds.services.delivery.send(ids),
+            lambda some=messages[:half]: worlds.services.execution.handle(some),
+            lambda some=messages[half:]: worlds.services.execution.handle([*some, Sweep()]),
             operators,
         ]
         _side_by_side(jobs, jitter, counts)
@@ -285,11 +285,11 @@ def _drain(worlds: Worlds) -> None:
         messages += [parcel.message for parcel in (*post.take(post.execution, 1.0), *post.due_wakes())]
         if messages:
             with suppress(Retryable):
-                worlds.execution.handle(messages)
+                worlds.services.execution.handle(messages)
         ids = wanted(post.take(post.send, 1.0))
         if ids:
             with suppress(Retryable):
-                worlds.delivery.send(ids)
+                worlds.services.delivery.send(ids)
         if not messages and not ids:
             return
         messages = []

@@ -22,6 +22,7 @@ import uuid_utils.compat
 from sqlalchemy import Connection, text
 
 from cadenza.campaigns.service import Campaigns
+from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, MessageId, SenderId, WorkspaceId, new_id
 from cadenza.core.messages import (
@@ -39,7 +40,7 @@ from cadenza.core.settings import ExecutionQueue
 from cadenza.core.states import CampaignKind, CampaignStatus, EnrolmentStatus, LeadStatus, UnknownPolicy
 from cadenza.delivery.execution import Execution
 from cadenza.delivery.hints import Hints
-from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Rejected, Sent
+from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Provider, Rejected, Sent
 from cadenza.delivery.outcomes import SignalIntake
 from cadenza.delivery.service import Delivery
 from cadenza.delivery.upkeep import Upkeep
@@ -153,7 +154,7 @@ class Post:
         return [Parcel(now, self.wakes.pop(bucket)) for bucket in sorted(self.wakes) if bucket <= now]
 
 
-class Provider:
+class ChanceProvider:
     """A mail service of which the truth is known: it keeps book of every call, and reports what it took."""
 
     def __init__(self, rng: random.Random, seams: Seams, post: Post, marks: Callable[[], tuple[float, float, float]]):
@@ -249,6 +250,38 @@ _STORIES: Sequence[tuple[tuple[tuple[SignalKind, bool | None], ...], int]] = (
 
 
 @dataclass
+class Services:
+    """The production services, wired as the functions wire them, on seams."""
+
+    delivery: Delivery
+    execution: Execution
+    dispatcher: Dispatcher
+
+
+def wire(
+    database: Database, seams: Seams, post: Post, providers: Mapping[str, Provider], clock: Callable[[], datetime]
+) -> Services:
+    """Everything that works on the outbox; queues and schedules end in ``post``."""
+    aws: Any = Aws(seams, post.deliver, post.wake)
+    send, execution_queue = Queue(SEND, aws), Queue(EXECUTION, aws)
+    settings = ExecutionQueue(
+        campaign_execution_queue_url=EXECUTION,
+        campaign_execution_queue_arn="arn:aws:sqs:eu-central-1:123456789012:campaign-execution",
+        scheduler_group="cadenza",
+        scheduler_role_arn="arn:aws:iam::123456789012:role/scheduler",
+    )
+    dispatcher = Dispatcher(execution_queue, Wakes(settings, aws), send)
+    engine = Engine(database, dispatcher, clock)
+    hints = Hints(send, dispatcher)
+    links = Links("https://go.cadenza.example", "0123456789abcdef")
+    return Services(
+        Delivery(database=database, engine=engine, hints=hints, providers=providers, links=links, clock=clock),
+        Execution(engine, SignalIntake(database, engine, clock), Upkeep(database, engine, hints, clock)),
+        dispatcher,
+    )
+
+
+@dataclass
 class Worlds:
     """The worlds, their services and the clock."""
 
@@ -256,16 +289,14 @@ class Worlds:
     rng: random.Random
     database: SeamDatabase
     post: Post
-    provider: Provider
-    delivery: Delivery
-    execution: Execution
-    dispatcher: Dispatcher
-    all: list[World]
-    names: dict[str, str]
+    provider: ChanceProvider
+    services: Services
+    all: list[World] = field(default_factory=list[World])
+    names: dict[str, str] = field(default_factory=dict[str, str])
 
     def campaigns(self, world: World) -> Campaigns:
         """The operator's side of one world."""
-        return Campaigns(self.database, self.dispatcher, world.workspace_id, lambda: self.now)
+        return Campaigns(self.database, self.services.dispatcher, world.workspace_id, lambda: self.now)
 
     def evidence(self, **given: Any) -> Evidence:
         """What the run leaves behind."""
@@ -275,7 +306,7 @@ class Worlds:
 @contextmanager
 def ids_of(seed: int) -> Generator[None]:
     """UUIDv7s (RFC 9562, section 5.7) drawn from the seed: ids decide orders, and those are to be the same again."""
-    rng, numbers = random.Random(seed), count(0x019B_0000_0000)
+    rng, numbers = random.Random(seed), count(0x019B_0000_0000)  # noqa: S311 - no secrets
 
     def uuid7() -> UUID:
         low = rng.getrandbits(74)
@@ -292,38 +323,19 @@ def wanted(parcels: Sequence[Parcel]) -> list[MessageId]:
 
 def make_worlds(seed: int, size: int, now: datetime, database: SeamDatabase, seams: Seams) -> Worlds:
     """Fresh worlds; everybody is enrolled, nothing is sent yet."""
-    rng = random.Random(seed)
+    rng = random.Random(seed)  # noqa: S311 - a seed that gives the same run again
 
     def clock() -> datetime:
         return worlds.now
 
     post = Post(rng, clock)
-    aws: Any = Aws(seams, post.deliver, post.wake)
-    send, execution_queue = Queue(SEND, aws), Queue(EXECUTION, aws)
-    settings = ExecutionQueue(
-        campaign_execution_queue_url=EXECUTION,
-        campaign_execution_queue_arn="arn:aws:sqs:eu-central-1:123456789012:campaign-execution",
-        scheduler_group="cadenza",
-        scheduler_role_arn="arn:aws:iam::123456789012:role/scheduler",
-    )
-    dispatcher = Dispatcher(execution_queue, Wakes(settings, aws), send)
-    engine = Engine(database, dispatcher, clock)
-    hints = Hints(send, dispatcher)
-    provider = Provider(rng, seams, post, lambda: database.last)
-    delivery = Delivery(
-        database=database,
-        engine=engine,
-        hints=hints,
-        providers=dict.fromkeys(SERVICES, provider),
-        links=Links("https://go.cadenza.example", "0123456789abcdef"),
-        clock=clock,
-    )
-    execution = Execution(engine, SignalIntake(database, engine, clock), Upkeep(database, engine, hints, clock))
-    worlds = Worlds(now, rng, database, post, provider, delivery, execution, dispatcher, [], {})
+    provider = ChanceProvider(rng, seams, post, lambda: database.last)
+    services = wire(database, seams, post, dict.fromkeys(SERVICES, provider), clock)
+    worlds = Worlds(now, rng, database, post, provider, services)
     with database.worker() as conn:
         enrolments = _seed(conn, worlds, size)
         follow_up = apply(conn, [(enrolment_id, Enrol()) for enrolment_id in enrolments], now)
-    dispatcher.dispatch(follow_up, now)
+    services.dispatcher.dispatch(follow_up, now)
     return worlds
 
 
