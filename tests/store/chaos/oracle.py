@@ -14,7 +14,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any, Self
 
@@ -140,6 +140,7 @@ RESENT_MOVES: Mapping[str, frozenset[str]] = MOVES | {
 }
 """Of messages that their workspace chose to send again."""
 FINAL = {"contact_campaigns": ("completed", "stopped", "failed"), "campaigns": ("completed", "cancelled")}
+OPEN = frozenset({"queued", "sending", "unknown", "draft", "active"})
 GRAVITY = {"sent": 0, "delivered": 1, "bounced": 2, "complained": 3}
 SAYS = {"delivered": 1, "opened": 1, "clicked": 1, "replied": 1, "unsubscribed": 1, "bounced": 2, "complained": 3}
 
@@ -149,8 +150,8 @@ class Model:
     """What the rows say, rebuilt from the witness's log alone."""
 
     findings: Findings
-    open_from: time | None
-    open_until: time | None
+    quiet_from: time
+    quiet_until: time
     serial: bool
     """Whether one worker ran at a time, so that the order of the log is the order of the commits."""
     rows: dict[tuple[str, str], Row] = field(default_factory=dict[tuple[str, str], Row])
@@ -158,7 +159,8 @@ class Model:
     holds: dict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     used: Counter[tuple[str, str, date]] = field(default_factory=Counter[tuple[str, str, date]])
     claims: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
-    history: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    open_ones: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """What is not final, by campaign: enrolments and messages."""
 
     def take(self, what: str, old: Row | None, new: Row | None) -> None:
         """One line of the log."""
@@ -173,11 +175,15 @@ class Model:
                 of_person.pop(row["id"], None)
                 if new:
                     of_person[new["id"]] = instant(new["until"])
-            case "outbound_messages" if old and new:
-                self._moved(old, new)
-                self.rows[what, new["id"]] = new
             case _:
+                if what == "outbound_messages" and old and new:
+                    self._moved(old, new)
+                if what == "campaigns" and row["status"] == "completed" and (left := self.open_ones[row["id"]]):
+                    self._wrong(f"I4: campaign {row['id']} completes with {len(left)} things open")
                 self.rows[what, row.get("id") or row["workspace_id"]] = row
+                if what in ("outbound_messages", "contact_campaigns"):
+                    of_campaign = self.open_ones[row["campaign_id"]]
+                    (of_campaign.add if row["status"] in OPEN else of_campaign.discard)(row["id"])
 
     def _moved(self, old: Row, new: Row) -> None:
         before, after = old["status"], new["status"]
@@ -188,9 +194,18 @@ class Model:
             self._wrong(f"{name}: message {new['id']} went from {before} to {after}")
         if after == "sending":
             self._claimed(new)
-        elif before in ("sending", "unknown") and self._given_back(before, new):
+        if before == "unknown" and new["reason"].startswith("unknown"):
+            self._settled(old, new)
+        if before in ("sending", "unknown") and self._given_back(before, new):
             for scope in self._scopes(new):
                 self.used[(*scope, self.claims[new["id"]][-1].date())] -= 1
+
+    def _settled(self, old: Row, new: Row) -> None:
+        """Nobody has heard of it within the bound of its workspace, and not before that may it end."""
+        at = instant(new["enqueued_at"] if new["status"] == "queued" else new["finished_at"])
+        bound_s = self.rows["automation_settings", new["workspace_id"]]["unknown_bound_s"]
+        if at < instant(old["lease_until"]) + timedelta(seconds=bound_s):
+            self._wrong(f"I1: message {new['id']} became {new['status']} before its bound was past")
 
     @staticmethod
     def _given_back(before: str, new: Row) -> bool:
@@ -228,7 +243,7 @@ class Model:
                 yield "I3: its sender is paused"
         if instant(message["due_at"]) > now or (message["closes_at"] and instant(message["closes_at"]) <= now):
             yield "I7: outside its window"
-        if self.open_from and self.open_until and not self.open_from <= now.time() < self.open_until:
+        if self.quiet_from <= now.time() < self.quiet_until:
             yield "I7: in quiet hours"
 
     @staticmethod
@@ -256,18 +271,20 @@ class Evidence:
     """All that a run leaves behind."""
 
     calls: list[Call]
+    reported: set[str]
+    """The provider's own ids of everything that it ever told."""
     stops: list[Stop]
     names: Mapping[str, str]
     """What each id is called, the same in every run of the same seed: workspaces, campaigns, enrolments, contacts."""
-    open_from: time | None = None
-    open_until: time | None = None
-    serial: bool = True
+    quiet_from: time
+    quiet_until: time
+    serial: bool
 
 
 def judge(conn: Connection, evidence: Evidence) -> Findings:
     """Everything that the run has broken, and what it consisted of."""
     findings = Findings()
-    model = Model(findings, evidence.open_from, evidence.open_until, evidence.serial)
+    model = Model(findings, evidence.quiet_from, evidence.quiet_until, evidence.serial)
     stories: dict[str, list[str]] = defaultdict(list)
     for row in conn.execute(text("SELECT what, old, new FROM witness ORDER BY seq")):
         model.take(row.what, row.old, row.new)
@@ -319,8 +336,10 @@ def _ends(conn: Connection, evidence: Evidence, model: Model, findings: Findings
     """I2, I4, I10 at the end of all time: everything is final, and says what the provider knows to be true."""
     taken = {call.message_id for call in evidence.calls if call.answer in TAKEN}
     recorded: defaultdict[str, set[str]] = defaultdict(set)
-    for row in conn.execute(text("SELECT message_id, kind, grade FROM message_events")):
+    for row in conn.execute(text("SELECT message_id, kind, grade, provider_event_id FROM message_events")):
         recorded[str(row.message_id)].add(row.kind)
+        if row.provider_event_id not in evidence.reported:
+            findings.violations.append(f"I6: an event counts that was not reported: {row.provider_event_id}")
         findings.counts[f"recorded {row.grade}"] += 1
     for row in conn.execute(text("SELECT id, status, reason, resends, workspace_id FROM outbound_messages")):
         findings.counts["messages"] += 1

@@ -6,13 +6,13 @@ by side. Both end with `run_out`: time runs on without new trouble, until everyt
 
 from __future__ import annotations
 
-import time as wall
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from threading import Thread
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import text
@@ -110,7 +110,11 @@ class Play:
         operate(self.worlds, self.worlds.rng.choice(self.worlds.all), self.counts)
 
     def _jump(self) -> None:
-        jump_s = self.worlds.rng.choice(JUMPS_S)
+        now, rng = self.worlds.now, self.worlds.rng
+        jump_s = rng.choice(JUMPS_S)
+        if rng.random() < 0.1:  # what is under way at midnight counts for the day on which it was claimed
+            midnight = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+            jump_s = max(1.0, (midnight - now).total_seconds() - rng.choice((1, 60, 600)))
         while jump_s >= 900 and self.workers and self.worlds.rng.random() < 0.95:  # most work is done by then
             self._go_on(self.worlds.rng.choice(self.workers))
         self.worlds.now += timedelta(seconds=jump_s)
@@ -131,7 +135,7 @@ def operate(worlds: Worlds, world: World, counts: Counter[str], stopped: list[St
                 campaigns.pause(campaign_id, "operator")
                 _note(stopped, f"the pause of {campaign_id}", _of("campaign_id", campaign_id))
             case "resume":
-                _lift(stopped, f"the pause of {campaign_id}", wall.monotonic())
+                _lift(stopped, f"the pause of {campaign_id}", monotonic())
                 campaigns.resume(campaign_id)
             case "cancel":
                 campaigns.cancel(campaign_id, "operator")
@@ -191,7 +195,7 @@ def _of(column: str, value: Any) -> Callable[[Row], bool]:
 
 def _note(stopped: list[Stop] | None, what: str, covers: Callable[[Row], bool], *, locked: bool = True) -> None:
     if stopped is not None:
-        stopped.append(Stop(covers, what, locked, done=wall.monotonic()))
+        stopped.append(Stop(covers, what, locked, done=monotonic()))
 
 
 def _lift(stopped: list[Stop] | None, what: str, at: float) -> None:
@@ -229,7 +233,7 @@ def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -
         _side_by_side(jobs, jitter, counts)
         worlds.now += timedelta(seconds=rng.choice(JUMPS_S))
     for what in {stop.what for stop in stops}:
-        _lift(stops, what, wall.monotonic())
+        _lift(stops, what, monotonic())
     return stops
 
 

@@ -58,11 +58,12 @@ SEND, EXECUTION = "memory://message-send", "memory://campaign-execution"
 SERVICES = ("north", "south", "east")
 """What the providers are called; one in trouble holds up the rest of its own mails only."""
 
-OPEN_FROM, OPEN_UNTIL = time(6), time(22)
+QUIET_FROM, QUIET_UNTIL = time(3), time(7)
+"""Midnight, when the caps begin anew, is an hour like any other."""
 PLAN: dict[str, Any] = {
     "version": "1.1",
     "timezone": "UTC",
-    "quietHours": {"start": "22:00", "end": "06:00"},
+    "quietHours": {"start": f"{QUIET_FROM:%H:%M}", "end": f"{QUIET_UNTIL:%H:%M}"},
     "startNodeId": "intro",
     "nodes": [
         {
@@ -159,6 +160,7 @@ class ChanceProvider:
 
     def __init__(self, rng: random.Random, seams: Seams, post: Post, marks: Callable[[], tuple[float, float, float]]):
         self.calls: list[Call] = []
+        self.reported: set[str] = set()
         self._rng = rng
         self._seams = seams
         self._post = post
@@ -212,6 +214,7 @@ class ChanceProvider:
                 grade=rng.choices((Grade.HUMAN, Grade.MACHINE), weights=(8, 2))[0],
                 occurred_at=occurred_at,
             )
+            self.reported.add(signal.provider_event_id)
             copies = rng.choices((0, 1, 2, 3), weights=(8, 70, 15, 7))[0]
             heard += [(occurred_at + timedelta(seconds=rng.choice(_LATENESS_S)), signal) for _ in range(copies)]
         return heard
@@ -221,7 +224,7 @@ _LATENESS_S = (0, 0, 1, 1, 60, 3600, 30_000, 100_000)
 _ODDS = {
     Answer.SENT: 80.0,
     Answer.REJECTED: 5.0,
-    Answer.THROTTLED: 2.0,
+    Answer.THROTTLED: 4.0,
     Answer.LOST_TAKEN: 5.0,
     Answer.LOST: 4.0,
     Answer.BROKEN: 4.0,
@@ -300,7 +303,14 @@ class Worlds:
 
     def evidence(self, **given: Any) -> Evidence:
         """What the run leaves behind."""
-        return Evidence(self.provider.calls, names=self.names, open_from=OPEN_FROM, open_until=OPEN_UNTIL, **given)
+        return Evidence(
+            self.provider.calls,
+            self.provider.reported,
+            names=self.names,
+            quiet_from=QUIET_FROM,
+            quiet_until=QUIET_UNTIL,
+            **given,
+        )
 
 
 @contextmanager
