@@ -110,6 +110,7 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         "soft_bounce_days": 14,
         "absence_days": 10,
         "scan_window_s": 0,
+        "unknown_policy": "assume_sent",
     }
     reply = api.call("PUT", "/v1/automation/settings", wanted)
     assert reply.status == 200, reply.text
@@ -134,6 +135,7 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         ({"soft_bounce_days": 0}, "/soft_bounce_days"),
         ({"absence_days": 91}, "/absence_days"),
         ({"scan_window_s": -1}, "/scan_window_s"),
+        ({"unknown_policy": "try again"}, "/unknown_policy"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(api: Client, wanted: Any, pointer: str):

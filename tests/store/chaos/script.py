@@ -110,14 +110,28 @@ class Play:
         operate(self.worlds, self.worlds.rng.choice(self.worlds.all), self.counts)
 
     def _jump(self) -> None:
-        now, rng = self.worlds.now, self.worlds.rng
+        rng = self.worlds.rng
+        if rng.random() < 0.1:
+            self._midnight()
+            return
         jump_s = rng.choice(JUMPS_S)
-        if rng.random() < 0.1:  # what is under way at midnight counts for the day on which it was claimed
-            midnight = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
-            jump_s = max(1.0, (midnight - now).total_seconds() - rng.choice((1, 60, 600)))
-        while jump_s >= 900 and self.workers and self.worlds.rng.random() < 0.95:  # most work is done by then
-            self._go_on(self.worlds.rng.choice(self.workers))
+        if jump_s >= 900:
+            self._go_on_until(0.05)  # by then most work is done
         self.worlds.now += timedelta(seconds=jump_s)
+
+    def _midnight(self) -> None:
+        """What is under way at midnight counts for the day on which it was claimed."""
+        self._go_on_until(0.05)
+        tomorrow = self.worlds.now.date() + timedelta(days=1)
+        self.worlds.now = datetime.combine(tomorrow, time(), UTC) - timedelta(minutes=1)
+        self._send()
+        self._go_on_until(0.1)
+        self.worlds.now += timedelta(minutes=2)
+
+    def _go_on_until(self, chance: float) -> None:
+        """Let workers go on, until none is left or chance says so."""
+        while self.workers and self.worlds.rng.random() >= chance:
+            self._go_on(self.worlds.rng.choice(self.workers))
 
 
 # --- operators ---------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ UNSETTLED: Final = (MessageStatus.SENDING, MessageStatus.UNKNOWN)
 HANDED_OVER: Final = f"""
     (m.status IN ({literals(*UNSETTLED)}) OR (m.status = '{MessageStatus.QUEUED}' AND m.resends > 0))
 """
-"""A message ``m`` that an event settles. One that waits for its second try counts: the event keeps it from going out."""
+"""A message ``m`` that an event settles. One that waits for its second try counts: the event keeps it back."""
 
 
 @dataclass(frozen=True, slots=True)
