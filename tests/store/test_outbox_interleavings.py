@@ -22,10 +22,10 @@ from tests.store.chaos.oracle import Findings
 from tests.store.chaos.runs import Arena
 from tests.unit.properties import LONG
 
-SIZE, STEPS = (150, 450) if LONG else (60, 200)
-RUNS = 60 if LONG else 3
-CROWD, ROUNDS = (40, 8) if LONG else (20, 4)
-CROWDS = 25 if LONG else 2
+SIZE, STEPS = (150, 450) if LONG else (100, 200)
+RUNS = 60 if LONG else 2
+CROWD, ROUNDS = (40, 8) if LONG else (20, 3)
+CROWDS = 25 if LONG else 1
 TOLD = ("runs", "worlds", "messages", "claims", "provider calls", "crashes", "events", "pause", "resume", "cancel")
 TOLD += ("suppress", "hold", "different histories", "violations")
 

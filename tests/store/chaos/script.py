@@ -227,8 +227,10 @@ def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -
     """Two senders, one executor and one operator, at the same time, on everything that is ready; several times over."""
     stops: list[Stop] = []
     post, rng = worlds.post, worlds.rng
-    for _ in range(rounds):
+    for number in range(rounds):
         ids = wanted(post.take(post.send, 1.0))
+        # Turn and turn about: both want the same messages, or different ones of the same campaigns and caps.
+        mine, yours = (ids, ids) if number % 2 else (ids[::2], ids[1::2])
         messages: list[Any] = [p.message for p in (*post.take(post.execution, 0.8), *post.due_wakes())]
         half = len(messages) // 2
         acting = rng.sample(worlds.all, min(len(worlds.all), 12))
@@ -238,8 +240,8 @@ def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -
                 operate(worlds, world, counts, stops)
 
         jobs: list[Callable[[], None]] = [
-            lambda ids=ids: worlds.services.delivery.send(ids),
-            lambda ids=ids: worlds.services.delivery.send(ids),
+            lambda ids=mine: worlds.services.delivery.send(ids),
+            lambda ids=yours: worlds.services.delivery.send(ids),
             lambda some=messages[:half]: worlds.services.execution.handle(some),
             lambda some=messages[half:]: worlds.services.execution.handle([*some, Sweep()]),
             operators,
