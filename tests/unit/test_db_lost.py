@@ -44,6 +44,8 @@ def resetting_server(answers: int) -> Iterator[int]:
         thread.join()
 
 
+# pg8000 leaves the socket of a connection that never came about to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("answers", [0, 1], ids=["at the first word", "during the greeting"])
 def test_a_reset_while_connecting_is_tried_again_later(answers: int):
     """Broken, a restarting database would count as a poisonous message, and after three receives mail would be lost."""
@@ -70,12 +72,17 @@ def test_a_connection_that_was_reset_while_it_idled_is_replaced(postgres: Embedd
 def test_a_connection_that_is_reset_within_a_transaction_is_passing_trouble(postgres: EmbeddedPostgres):
     """Broken, work that a failover interrupts would count as poison instead of coming back."""
     database = Database(postgres.url("postgres"))
-    with pytest.raises(Retryable, match="database"), database.worker() as conn:
+    with pytest.raises(Retryable, match="database"):
+        _work_that_is_cut_off(database)
+    database.close()
+
+
+def _work_that_is_cut_off(database: Database) -> None:
+    with database.worker() as conn:
         driver = conn.connection.driver_connection
         assert driver is not None
         driver._sock._read = reset
         conn.execute(text("SELECT 1"))
-    database.close()
 
 
 def reset(_: int) -> bytes:

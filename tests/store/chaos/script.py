@@ -191,8 +191,9 @@ _ACTS: dict[str, tuple[int, str]] = {
     ),
     "hold": (
         8,
-        """INSERT INTO holds (id, workspace_id, contact_id, until, created_at)
-           VALUES (:id, :workspace_id, :contact_id, :until, :now)""",
+        """INSERT INTO holds AS h (id, workspace_id, contact_id, until, created_at)
+           VALUES (:id, :workspace_id, :contact_id, :until, :now)
+           ON CONFLICT (contact_id) DO UPDATE SET until = greatest(h.until, excluded.until)""",
     ),
     "release": (3, "DELETE FROM holds WHERE contact_id = :contact_id"),
     "pause sender": (4, "UPDATE sender_identities SET paused_at = :now WHERE id = :sender_id"),
