@@ -22,8 +22,8 @@ from tests.store.chaos.oracle import Findings
 from tests.store.chaos.runs import Arena
 from tests.unit.properties import LONG
 
-SIZE, STEPS = (150, 450) if LONG else (100, 200)
-RUNS = 60 if LONG else 2
+SIZE, STEPS = (150, 450) if LONG else (150, 220)
+RUNS = 60 if LONG else 1
 CROWD, ROUNDS = (40, 8) if LONG else (20, 3)
 CROWDS = 25 if LONG else 1
 TOLD = ("runs", "worlds", "messages", "claims", "provider calls", "crashes", "events", "pause", "resume", "cancel")
@@ -80,7 +80,7 @@ def test_nothing_breaks_when_all_happens_at_once(arena: Arena, capsys: pytest.Ca
 
 def test_a_seed_tells_the_same_story_again(arena: Arena):
     """Broken, a violation that was found could not be looked at again."""
-    assert arena.interleave(7, 8, 30).digest == arena.interleave(7, 8, 30).digest
+    assert arena.digest(7, 20, 60) == arena.digest(7, 20, 60)
 
 
 @pytest.mark.skipif(not LONG, reason="the mutants are tried by make test-long")

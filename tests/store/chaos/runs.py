@@ -49,6 +49,14 @@ class Arena:
             play.run(steps)
             return self._end(worlds, play.counts, [], serial=True)
 
+    def digest(self, seed: int, size: int, steps: int) -> str:
+        """What happens in `interleave`, before time runs out, in a few letters."""
+        baton = Baton()
+        with self._worlds(seed, size, baton) as worlds:
+            Play(worlds, baton).run(steps)
+            with worlds.database.worker() as conn:
+                return judge(conn, worlds.evidence(stops=[], serial=True)).digest
+
     def collide(self, seed: int, size: int, rounds: int) -> Findings:
         """``size`` worlds with threads side by side. The seed gives what they do, not who comes first."""
         jitter, counts = Jitter(seed), Counter[str]()

@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from cadenza.core.errors import Conflict, Retryable
 from cadenza.core.ids import new_id
-from cadenza.core.messages import Sweep
+from cadenza.core.messages import SendWanted, Sweep
 from tests.store.chaos.oracle import Row, Stop
 from tests.store.chaos.seams import Baton, Died, Fate, Jitter, Place, Worker
 from tests.store.chaos.worlds import Parcel, World, Worlds, wanted
@@ -127,6 +127,11 @@ class Play:
         self._send()
         self._go_on_until(0.1)
         self.worlds.now += timedelta(minutes=2)
+        for start in (self._execute, self._send):  # the new day has begun for others
+            start()
+            newest = self.workers[-1] if self.workers else None
+            while newest in self.workers:
+                self._go_on(newest)
 
     def _go_on_until(self, chance: float) -> None:
         """Let workers go on, until none is left or chance says so."""
@@ -230,8 +235,13 @@ def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -
     post, rng = worlds.post, worlds.rng
     for number in range(rounds):
         ids = wanted(post.take(post.send, 1.0))
-        # Turn and turn about: both want the same messages, or different ones of the same campaigns and caps.
-        mine, yours = (ids, ids) if number % 2 else (ids[::2], ids[1::2])
+        # Turn and turn about: both want the same messages, or different ones that the same caps count. The first time
+        # some wait, so that the day's quotas are there when different ones meet: making them would be a lock, too.
+        mine, yours = (ids[::2], ids[1::2]) if number % 2 else (ids, ids)
+        if number == 0:
+            mine = yours = ids[::4]
+            waiting = SendWanted(message_ids=tuple(sorted(set(ids) - set(mine))))
+            post.send.append(Parcel(worlds.now, waiting))
         messages: list[Any] = [p.message for p in (*post.take(post.execution, 0.8), *post.due_wakes())]
         half = len(messages) // 2
         acting = rng.sample(worlds.all, min(len(worlds.all), 12))
@@ -248,7 +258,7 @@ def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -
             operators,
         ]
         _side_by_side(jobs, jitter, counts)
-        worlds.now += timedelta(seconds=rng.choice(JUMPS_S))
+        worlds.now += timedelta(seconds=rng.choice(JUMPS_S if number else JUMPS_S[:4]))
     for what in {stop.what for stop in stops}:
         _lift(stops, what, monotonic())
     return stops
