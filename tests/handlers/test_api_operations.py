@@ -66,6 +66,7 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         "absence_days": 10,
         "scan_window_s": 0,
         "country_policy": {"countries": {"DE": "needs_opt_in"}, "otherwise": "allowed"},
+        "unknown_policy": "assume_sent",
     }
     reply = api.call("PUT", "/v1/automation/settings", wanted)
     assert reply.status == 200, reply.text
@@ -92,6 +93,7 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         ({"scan_window_s": -1}, "/scan_window_s"),
         ({"country_policy": {"countries": {"UK": "refused"}}}, "/country_policy/countries"),
         ({"country_policy": {"otherwise": "sometimes"}}, "/country_policy/otherwise"),
+        ({"unknown_policy": "try again"}, "/unknown_policy"),
     ],
 )
 def test_settings_that_mean_nothing_are_refused(api: Client, wanted: Any, pointer: str):

@@ -25,6 +25,7 @@ from cadenza.core.states import (
     JobStatus,
     LeadStatus,
     MessageStatus,
+    UnknownPolicy,
 )
 from cadenza.engine.rules import EVERY_DAY, CampaignRules, Holidays, HolidaysOf, WorkingDays, WorkingHours
 from cadenza.leads.report import AnalysisStats, SiteReport
@@ -284,7 +285,8 @@ class AutomationSettings(WorkingHours):
     """What holds for every campaign of the workspace, unless it says otherwise.
 
     Null caps mean no limit. ``stagger_s`` lies between two plans of one lead; ``unknown_bound_s`` is how long a message
-    whose fate is unknown waits for news of it; ``offline_fallback`` allows plans by rule where a model has none.
+    whose fate is unknown waits for news of it, and ``unknown_policy`` says what becomes of it then;
+    ``offline_fallback`` allows plans by rule where a model has none.
     ``stop_company_on_reply``: one person's reply stops what goes to everybody of the same lead. An address's
     ``soft_bounce_limit``-th soft bounce within ``soft_bounce_days`` acts as a hard one (null: none does). An absence
     note without a date holds its person for ``absence_days``. Opens and clicks within ``scan_window_s`` of delivery
@@ -308,6 +310,7 @@ class AutomationSettings(WorkingHours):
     daily_cap: Positive | None = None
     stagger_s: int = Field(default=5, ge=0, le=MAX_DELAY_S)
     unknown_bound_s: int = Field(default=86_400, ge=60, le=30 * 86_400)
+    unknown_policy: UnknownPolicy = UnknownPolicy.FAIL
     offline_fallback: bool = True
     stop_company_on_reply: bool = False
     soft_bounce_limit: int | None = Field(default=3, ge=1, le=100)

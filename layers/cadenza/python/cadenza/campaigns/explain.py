@@ -190,7 +190,7 @@ def _live_actions(conn: Connection, enrolment_id: EnrolmentId) -> list[tuple[Sch
 
 _MESSAGES = text("""
     SELECT m.id, m.node, m.visit, m.status, m.due_at, m.closes_at, m.lease_until, m.attempt_id, m.reason,
-           s.unknown_bound_s
+           s.unknown_bound_s, s.unknown_policy, m.resends
     FROM outbound_messages m JOIN automation_settings s ON s.workspace_id = m.workspace_id
     WHERE m.enrolment_id = :id AND m.status = ANY(:open) ORDER BY m.visit
 """)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row
 
 from cadenza.campaigns.forecast import Nothing, Send
 from cadenza.core.ids import made_at
-from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus
+from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus, UnknownPolicy
 from cadenza.delivery.inspection import Inspection, Standing, Suppression, Wanted, inspect
 from cadenza.delivery.limits import next_quota_day, quota_day
 from cadenza.delivery.model import Verdict
@@ -219,7 +219,20 @@ def _attempt(message: Row[Any]) -> Block:
     return Block(
         gate=Gate.ATTEMPT,
         verdict=message.status,
-        reason="nobody knows whether it was sent: an event of its provider settles it, or else the workspace's bound",
+        reason=f"nobody knows whether it was sent: an event of its provider settles it; without one, {_then(message)}",
         since=lease_until,
         clears_at=None if lease_until is None else lease_until + bound,
     )
+
+
+def _then(message: Row[Any]) -> str:
+    """What the workspace's policy makes of a message whose end stays unknown."""
+    match policy := UnknownPolicy(message.unknown_policy):
+        case UnknownPolicy.FAIL:
+            return "it fails, and is not sent again"
+        case UnknownPolicy.ASSUME_SENT:
+            return "it counts as sent"
+        case UnknownPolicy.RESEND:
+            return "it fails" if message.resends else "it is sent once more"
+        case _:
+            assert_never(policy)

@@ -122,7 +122,8 @@ def _action(row: Row[tuple[object, ...]]) -> dict[str, JsonValue]:
 
 def _messages(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
     query = """
-        SELECT node, channel, status, queued_at, sent_at, finished_at, subject, provider, reason FROM outbound_messages
+        SELECT node, channel, status, queued_at, sent_at, finished_at, subject, provider, reason, resends
+        FROM outbound_messages
         WHERE enrolment_id = :id ORDER BY id
     """
     for row in _rows(conn, query, enrolment_id):
@@ -130,6 +131,8 @@ def _messages(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
         why = (row.reason,) if row.reason else ()
         if row.sent_at is not None:
             detail: dict[str, JsonValue] = {"channel": row.channel, "subject": row.subject, "provider": row.provider}
+            if row.resends:
+                detail["resends"] = row.resends
             yield Entry(at=row.sent_at, kind=EntryKind.SENT, node=row.node, detail=detail, why=why)
         elif row.finished_at is not None or row.status == MessageStatus.UNKNOWN:
             at = row.finished_at or row.queued_at

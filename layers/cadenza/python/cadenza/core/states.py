@@ -128,11 +128,14 @@ class MessageStatus(StrEnum):
 
 
 MESSAGE_MOVES: Mapping[MessageStatus, frozenset[MessageStatus]] = {
-    MessageStatus.QUEUED: frozenset({MessageStatus.SENDING, MessageStatus.SKIPPED}),
+    # From queued to sent or failed only what was handed over before: an event tells how that ended.
+    MessageStatus.QUEUED: frozenset(
+        {MessageStatus.SENDING, MessageStatus.SKIPPED, MessageStatus.SENT, MessageStatus.FAILED}
+    ),
     MessageStatus.SENDING: frozenset(
         {MessageStatus.SENT, MessageStatus.FAILED, MessageStatus.UNKNOWN, MessageStatus.QUEUED}
     ),
-    MessageStatus.UNKNOWN: frozenset({MessageStatus.SENT, MessageStatus.FAILED}),
+    MessageStatus.UNKNOWN: frozenset({MessageStatus.SENT, MessageStatus.FAILED, MessageStatus.QUEUED}),
     MessageStatus.SENT: frozenset({MessageStatus.DELIVERED, MessageStatus.BOUNCED, MessageStatus.COMPLAINED}),
     MessageStatus.DELIVERED: frozenset({MessageStatus.BOUNCED, MessageStatus.COMPLAINED}),
     MessageStatus.BOUNCED: frozenset({MessageStatus.COMPLAINED}),
@@ -143,6 +146,17 @@ MESSAGE_MOVES: Mapping[MessageStatus, frozenset[MessageStatus]] = {
 
 MESSAGE_OPEN: tuple[MessageStatus, ...] = (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNKNOWN)
 """Not final: a campaign cannot complete while one of its messages is in one of these."""
+
+
+class UnknownPolicy(StrEnum):
+    """What becomes of a message of which nobody has heard whether it was sent, once its workspace's bound is past."""
+
+    FAIL = "fail"
+    """It is never sent again, and counts as not sent."""
+    ASSUME_SENT = "assume_sent"
+    """It is never sent again, and counts as sent when it was claimed: the enrolment goes on."""
+    RESEND = "resend"
+    """It is sent again, once: the person may get it twice."""
 
 
 class JobKind(StrEnum):

@@ -13,9 +13,15 @@ from sqlalchemy import Connection, text
 from cadenza.core.ids import ContactId, EnrolmentId, EventId, MessageId, WorkspaceId, made_at
 from cadenza.core.messages import SignalReported
 from cadenza.core.states import MessageStatus
+from cadenza.core.tables.base import literals
 
 UNSETTLED: Final = (MessageStatus.SENDING, MessageStatus.UNKNOWN)
 """Handed over, or about to be, and nobody has seen the call end."""
+
+HANDED_OVER: Final = f"""
+    (m.status IN ({literals(*UNSETTLED)}) OR (m.status = '{MessageStatus.QUEUED}' AND m.resends > 0))
+"""
+"""A message ``m`` that an event settles. One that waits for its second try counts: the event keeps it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Message:
     status: MessageStatus
     to_address: str
     handed_over_at: datetime | None
+    handed_over: bool
+    """Whether a provider may have it, and nobody has seen the call end (`HANDED_OVER`)."""
 
 
 Messages = Mapping[MessageId, Message]
@@ -44,10 +52,11 @@ def lock_messages(conn: Connection, ids: Collection[MessageId]) -> dict[MessageI
     return {message.id: message for message in map(_message, found)}
 
 
-_LOCK = text("""
+_LOCK = text(f"""
     WITH own AS MATERIALIZED (
-        SELECT id, workspace_id, enrolment_id, contact_id, node, visit, status, to_address, sent_at, attempt_id
-        FROM outbound_messages WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
+        SELECT m.id, m.workspace_id, m.enrolment_id, m.contact_id, m.node, m.visit, m.status, m.to_address, m.sent_at,
+               m.attempt_id, {HANDED_OVER} AS handed_over
+        FROM outbound_messages m WHERE m.id = ANY(:ids) ORDER BY m.id FOR UPDATE
     )
     SELECT coalesce(json_agg(own), '[]') FROM own
 """)
@@ -68,4 +77,5 @@ def _message(row: dict[str, Any]) -> Message:
         status,
         row["to_address"],
         handed_over_at,
+        row["handed_over"],
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 from uuid import UUID
@@ -78,6 +78,10 @@ DISPOSITIONS: Mapping[Verdict, Disposition] = {
     Verdict.CAP_REACHED: Disposition.PUT_OFF,
     Verdict.PACED: Disposition.PUT_OFF,
 }
+
+
+LEASE = timedelta(minutes=20)
+"""Longer than any function may run (15 minutes), so that an expired lease means that the attempt is dead."""
 
 
 @dataclass(frozen=True, slots=True)

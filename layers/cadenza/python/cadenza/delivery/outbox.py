@@ -17,10 +17,17 @@ from sqlalchemy import Connection, text
 
 from cadenza.contacts.model import GONE
 from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, SenderId
-from cadenza.core.states import MESSAGE_MOVES, CampaignStatus, MessageStatus, sources
+from cadenza.core.states import (
+    MESSAGE_MOVES,
+    CampaignStatus,
+    EnrolmentStatus,
+    MessageStatus,
+    UnknownPolicy,
+    sources,
+)
 from cadenza.core.tables.base import literals
 from cadenza.delivery.limits import SCOPES, quota_day
-from cadenza.delivery.model import Ambiguous, Attempt, Deferral, DueMessage, Rejected, Result, Sent
+from cadenza.delivery.model import LEASE, Ambiguous, Attempt, Deferral, DueMessage, Rejected, Result, Sent
 from cadenza.engine import model as engine
 
 LIMIT = 1000
@@ -292,26 +299,63 @@ _EXPIRE = text(f"""
 """)
 
 
-def settle_unknown(conn: Connection, now: datetime) -> Stimuli:
-    """Unknown messages that stayed so past their workspace's bound fail: they are never sent again.
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What `settle_unknown` moved. ``resent`` are queued again, and count as hinted: the caller sends the hints."""
 
-    The bound runs from the end of the lease. Zero rows: nothing is unknown for so long.
+    count: int
+    stimuli: Stimuli
+    resent: tuple[DueMessage, ...]
+
+
+def settle_unknown(conn: Connection, now: datetime) -> Settled:
+    """Unknown messages that stayed so past their workspace's bound end as its `UnknownPolicy` says.
+
+    The bound runs from the end of the lease; an event of the provider would have settled them. Sent again is a message
+    once, and only while its enrolment is active; otherwise it fails. Zero rows: nothing is unknown for so long.
     """
-    rows = conn.execute(_SETTLE_UNKNOWN, {"now": now})
-    return [
-        (row.enrolment_id, engine.NotSent(row.node, row.visit, now, engine.SendOutcome.UNKNOWN, UNKNOWN))
-        for row in rows
-    ]
+    stimuli: Stimuli = []
+    resent: list[DueMessage] = []
+    rows = conn.execute(_SETTLE_UNKNOWN, {"now": now, "lease": LEASE}).all()
+    for row in rows:
+        match policy := UnknownPolicy(row.policy):
+            case UnknownPolicy.FAIL:
+                ended = engine.NotSent(row.node, row.visit, now, engine.SendOutcome.UNKNOWN, UNKNOWN)
+                stimuli.append((row.enrolment_id, ended))
+            case UnknownPolicy.ASSUME_SENT:
+                stimuli.append((row.enrolment_id, engine.Sent(row.node, row.visit, row.sent_at)))
+            case UnknownPolicy.RESEND:
+                resent.append(DueMessage(row.id, row.due_at))
+            case _:
+                assert_never(policy)
+    return Settled(len(rows), stimuli, tuple(resent))
 
 
+# What is sent again is judged by the gate anew, and charged anew: the first attempt may have used up its caps, too.
 _SETTLE_UNKNOWN = text(f"""
-    WITH given_up AS MATERIALIZED (
-        SELECT m.id FROM outbound_messages m JOIN automation_settings s ON s.workspace_id = m.workspace_id
+    WITH unheard AS MATERIALIZED (
+        SELECT m.id, CASE WHEN s.unknown_policy = '{UnknownPolicy.RESEND}'
+                               AND (m.resends > 0 OR e.status <> '{EnrolmentStatus.ACTIVE}')
+                          THEN '{UnknownPolicy.FAIL}' ELSE s.unknown_policy END AS policy
+        FROM outbound_messages m
+        JOIN contact_campaigns e ON e.id = m.enrolment_id
+        JOIN automation_settings s ON s.workspace_id = m.workspace_id
         WHERE m.status = '{MessageStatus.UNKNOWN}'
           AND m.lease_until < CAST(:now AS timestamptz) - s.unknown_bound_s * interval '1 second'
         ORDER BY m.id LIMIT {LIMIT} FOR UPDATE OF m SKIP LOCKED
     )
-    UPDATE outbound_messages m SET status = '{MessageStatus.FAILED}', reason = '{UNKNOWN}', finished_at = :now
-    FROM given_up WHERE m.id = given_up.id
-    RETURNING m.enrolment_id, m.node, m.visit
+    UPDATE outbound_messages m
+    SET status = CASE u.policy WHEN '{UnknownPolicy.ASSUME_SENT}' THEN '{MessageStatus.SENT}'
+                               WHEN '{UnknownPolicy.RESEND}' THEN '{MessageStatus.QUEUED}'
+                               ELSE '{MessageStatus.FAILED}' END,
+        reason = CASE u.policy WHEN '{UnknownPolicy.FAIL}' THEN '{UNKNOWN}' ELSE '{UNKNOWN}: ' || u.policy END,
+        sent_at = CASE WHEN u.policy = '{UnknownPolicy.ASSUME_SENT}' THEN m.lease_until - CAST(:lease AS interval) END,
+        finished_at = CASE WHEN u.policy <> '{UnknownPolicy.RESEND}' THEN CAST(:now AS timestamptz) END,
+        attempt_id = CASE WHEN u.policy <> '{UnknownPolicy.RESEND}' THEN m.attempt_id END,
+        lease_until = CASE WHEN u.policy <> '{UnknownPolicy.RESEND}' THEN m.lease_until END,
+        enqueued_at = CASE WHEN u.policy = '{UnknownPolicy.RESEND}' THEN CAST(:now AS timestamptz)
+                           ELSE m.enqueued_at END,
+        resends = m.resends + CASE WHEN u.policy = '{UnknownPolicy.RESEND}' THEN 1 ELSE 0 END
+    FROM unheard u WHERE m.id = u.id
+    RETURNING m.id, m.enrolment_id, m.node, m.visit, m.sent_at, m.due_at, u.policy
 """)

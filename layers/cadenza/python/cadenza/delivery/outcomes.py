@@ -19,7 +19,7 @@ from cadenza.core.messages import SignalKind, SignalReported
 from cadenza.core.states import MESSAGE_MOVES, MessageStatus, sources
 from cadenza.delivery import bounces, reactions
 from cadenza.delivery.grading import judge
-from cadenza.delivery.heard import UNSETTLED, Message, lock_messages
+from cadenza.delivery.heard import HANDED_OVER, Message, lock_messages
 from cadenza.delivery.reputation import guard
 from cadenza.engine import store
 from cadenza.engine.apply import FollowUp, apply_locked
@@ -110,7 +110,7 @@ def _settle(
     """Messages whose call nobody saw end: any event but a failure proves that the provider took them."""
     proofs: dict[MessageId, SignalReported] = {}
     for signal in signals:
-        if messages[signal.message_id].status not in UNSETTLED:
+        if not messages[signal.message_id].handed_over:
             continue
         best = proofs.get(signal.message_id)
         if best is None or _strength(signal) < _strength(best):
@@ -130,7 +130,7 @@ def _settle(
             stimulus = Sent(message.node, message.visit, signal.occurred_at)
         stimuli.append((message.enrolment_id, stimulus))
         rows.append({"id": str(message_id), "status": status, "at": signal.occurred_at.isoformat()})
-        messages[message_id] = replace(message, status=status)
+        messages[message_id] = replace(message, status=status, handed_over=False)
     conn.execute(
         text(f"""
             UPDATE outbound_messages m
@@ -138,7 +138,7 @@ def _settle(
                 claimed_at = CASE WHEN r.status = '{MessageStatus.SENT}' THEN m.claimed_at END,
                 finished_at = :now, lease_until = NULL, reason = 'settled by a provider event'
             FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, status text, at timestamptz)
-            WHERE m.id = r.id AND m.status IN ('{MessageStatus.SENDING}', '{MessageStatus.UNKNOWN}')
+            WHERE m.id = r.id AND {HANDED_OVER}
         """),
         {"rows": json.dumps(rows), "now": now},
     )

@@ -1,7 +1,8 @@
 """Sending, once: claim in one transaction, hand over outside any, record in another.
 
 If the process dies between the two, the claimed messages stay ``sending`` until their lease ends, become unknown, and
-are settled by their provider's events or by the bound. Nothing on this way sends a message again.
+are settled by their provider's events or, past the bound, by their workspace's policy. Unless that policy is to send
+again, nothing on this way does.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
@@ -23,6 +24,7 @@ from cadenza.delivery.hints import Hints
 from cadenza.delivery.metering import Meter
 from cadenza.delivery.mime import build, header_id
 from cadenza.delivery.model import (
+    LEASE,
     Ambiguous,
     Attempt,
     Claimed,
@@ -39,9 +41,6 @@ from cadenza.engine.apply import FollowUp, apply, apply_locked
 from cadenza.engine.model import NotSent, SendOutcome, Stimulus
 from cadenza.engine.service import Engine
 from cadenza.signals.links import Links
-
-LEASE = timedelta(minutes=20)
-"""Longer than any function may run (15 minutes), so that an expired lease means that the attempt is dead."""
 
 RECORD_TRIES = 3
 """The mails are out when they are recorded: what a passing failure loses here, only provider events bring back."""

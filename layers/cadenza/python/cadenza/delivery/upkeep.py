@@ -51,10 +51,12 @@ class Upkeep:
             now = self._clock()
             with self._database.worker() as conn:
                 expired = outbox.expire_leases(conn, now)
-                given_up = outbox.settle_unknown(conn, now)
-                follow_up = apply(conn, given_up, now)
+                settled = outbox.settle_unknown(conn, now)
+                follow_up = apply(conn, settled.stimuli, now)
+            if expired or settled.count:
+                resent = len(settled.resent)
+                get_logger().warning("outbox.unsettled", expired=expired, given_up=settled.count, resent=resent)
             self._engine.finish(follow_up)
-            if expired or given_up:
-                get_logger().warning("outbox.unsettled", expired=expired, given_up=len(given_up))
-            if max(expired, len(given_up)) < outbox.LIMIT:
+            self._hints.remind(settled.resent, now)
+            if max(expired, settled.count) < outbox.LIMIT:
                 return

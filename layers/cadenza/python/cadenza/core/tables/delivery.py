@@ -79,6 +79,7 @@ outbound_messages = Table(
     instant("queued_at"),
     instant("enqueued_at", nullable=True),
     Column("attempt_id", Uuid, comment="the one provider call that may be under way"),
+    Column("resends", Integer, nullable=False, server_default=text("0"), comment="by the policy for unknown ends"),
     instant("lease_until", nullable=True),
     instant("sent_at", nullable=True),
     instant("finished_at", nullable=True),

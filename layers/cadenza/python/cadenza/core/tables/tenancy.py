@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, Numeric, Smal
 from sqlalchemy import ForeignKey as References
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from cadenza.core.states import ApprovalMode, Role
+from cadenza.core.states import ApprovalMode, Role, UnknownPolicy
 from cadenza.core.tables.base import METADATA, document, instant, one_of, public_id, state, words, workspace_id
 
 workspaces = Table("workspaces", METADATA, public_id(), words("name"), instant("created_at"))
@@ -67,6 +67,7 @@ automation_settings = Table(
         comment="opens and clicks this soon after delivery are taken for a scanner's; 0: none are",
     ),
     Column("unknown_bound_s", Integer, nullable=False, server_default=text("86400")),
+    Column("unknown_policy", Text, nullable=False, server_default=text(f"'{UnknownPolicy.FAIL.value}'")),
     Column("offline_fallback", Boolean, nullable=False, server_default=text("true")),
     Column("ai_daily_budget_usd_micros", BigInteger, comment="null: no limit"),
     instant("updated_at"),
@@ -88,4 +89,5 @@ automation_settings = Table(
     Column("reputation_min_sent", Integer, nullable=False, server_default=text("100")),
     document("country_policy"),
     one_of("approval_mode", ApprovalMode),
+    one_of("unknown_policy", UnknownPolicy),
 )
