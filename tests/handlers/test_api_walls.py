@@ -125,6 +125,7 @@ def test_what_is_next_door_does_not_exist(theirs: Client, mine: Client, database
     ids = {
         "lead_id": str(lead_id),
         "campaign_id": str(scene.campaign_id),
+        "sender_id": str(scene.sender_id),
         "plan_id": str(scene.plan_id),
         "enrolment_id": str(column(database, "contact_campaigns.id")[0]),
         "suppression_id": suppression["id"],

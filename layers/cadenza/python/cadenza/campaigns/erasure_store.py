@@ -105,7 +105,9 @@ def scrub_messages(conn: Connection, contact_id: ContactId) -> None:
     By the mark in ``to_address`` delivery knows later that nothing about the person may be written down again.
     """
     conn.execute(
-        text("UPDATE outbound_messages SET to_address = :gone, subject = '' WHERE contact_id = :id"),
+        text("""
+            UPDATE outbound_messages SET to_address = :gone, subject = '', recipient_domain = '' WHERE contact_id = :id
+        """),
         {"id": contact_id, "gone": GONE},
     )
     conn.execute(
