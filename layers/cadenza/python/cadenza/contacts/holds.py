@@ -43,13 +43,19 @@ def hold(conn: Connection, rows: Sequence[NewHold], now: datetime) -> frozenset[
     A later end extends a hold, an earlier one leaves it as it is: to shorten one, `release` it first. Left out are who
     is held for longer already and who this connection does not see. Enrolments are locked in id order.
     """
+    if rows:
+        conn.execute(_LOCK_ENROLMENTS, {"ids": sorted({row.contact_id for row in rows})})
+    return hold_locked(conn, rows, now)
+
+
+def hold_locked(conn: Connection, rows: Sequence[NewHold], now: datetime) -> frozenset[ContactId]:
+    """As `hold`, of people whose open enrolments this transaction has locked. One statement."""
     latest: dict[ContactId, NewHold] = {}
     for row in rows:
         if row.contact_id not in latest or latest[row.contact_id].until < row.until:
             latest[row.contact_id] = row
     if not latest:
         return frozenset()
-    conn.execute(_LOCK_ENROLMENTS, {"ids": sorted(latest)})
     written = [
         {"id": str(new_id()), "contact_id": str(row.contact_id), "until": row.until.isoformat(), "reason": row.reason}
         for row in latest.values()

@@ -7,12 +7,13 @@ is therefore never taken for one. See `cadenza.signals.grading` for the clues.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from msgspec import Struct
+from msgspec.json import Decoder, encode
 from sqlalchemy import Connection, text
 
 from cadenza.core.ids import EventId, MessageId
@@ -77,7 +78,10 @@ class _Around:
 
 
 def _reviewed(event_id: EventId, signal: SignalReported, around: _Around) -> SignalReported:
-    found = review(Grading(signal.grade, signal.grade_reasons), _visit(signal), around.of(event_id))
+    first = Grading(signal.grade, signal.grade_reasons)
+    found = review(first, _visit(signal), around.of(event_id))
+    if found == first:
+        return signal
     return signal.model_copy(update={"grade": found.grade, "grade_reasons": found.reasons})
 
 
@@ -97,36 +101,43 @@ def _surroundings(
             around.clicks[event_id] = _visit(signal)
     rows = [
         {
-            "id": str(message_id),
-            "workspace_id": str(messages[message_id].workspace_id),
-            "since": (min(own) - SAME_VISITOR).isoformat(),
-            "until": (max(own) + SAME_VISITOR).isoformat(),
+            "id": message_id,
+            "workspace_id": messages[message_id].workspace_id,
+            "since": min(own) - SAME_VISITOR,
+            "until": max(own) + SAME_VISITOR,
         }
         for message_id, own in instants.items()
     ]
-    for row in conn.execute(_HISTORY, {"rows": json.dumps(rows)}):
-        around = found[row.id]
-        around.scan_window = timedelta(seconds=row.scan_window_s)
-        if row.delivered_at is not None:
-            around.delivered.append(row.delivered_at)
-        around.clicks |= {EventId(event_id): _recorded(at, said) for event_id, at, *said in row.clicks}
+    for past in _PASTS.decode(conn.execute(_HISTORY, {"rows": encode(rows).decode()}).scalar_one()):
+        around = found[past.id]
+        around.scan_window = timedelta(seconds=past.scan_window_s)
+        if past.delivered_at is not None:
+            around.delivered.append(past.delivered_at)
+        for event_id, at, reasons, payload in past.clicks:
+            around.clicks[event_id] = visit_of(at, reasons, payload)
     return found
 
 
-def _recorded(at: str, said: Sequence[Any]) -> Visit:
-    reasons, payload = said
-    return visit_of(datetime.fromisoformat(at), reasons, payload)
+class _Past(Struct, frozen=True, gc=False):
+    """What is recorded of one message."""
 
+    id: MessageId
+    scan_window_s: int
+    delivered_at: datetime | None
+    clicks: tuple[tuple[EventId, datetime, tuple[str, ...], dict[str, Any]], ...]
+
+
+_PASTS: Final = Decoder(list[_Past])
 
 _HISTORY = text(f"""
-    SELECT r.id, s.scan_window_s,
+    SELECT CAST(coalesce(json_agg(json_build_object('id', r.id, 'scan_window_s', s.scan_window_s, 'delivered_at',
            (SELECT min(v.occurred_at) FROM message_events v
-            WHERE v.message_id = r.id AND v.kind = '{SignalKind.DELIVERED}') AS delivered_at,
+            WHERE v.message_id = r.id AND v.kind = '{SignalKind.DELIVERED}'), 'clicks',
            (SELECT coalesce(jsonb_agg(jsonb_build_array(c.id, c.occurred_at, c.grade_reasons, c.payload)), '[]')
             FROM (SELECT v.id, v.occurred_at, v.grade_reasons, v.payload FROM message_events v
                   WHERE v.message_id = r.id AND v.kind = '{SignalKind.CLICKED}'
                     AND v.occurred_at BETWEEN r.since AND r.until
-                  ORDER BY v.occurred_at DESC LIMIT {_CLICKS_READ}) c) AS clicks
+                  ORDER BY v.occurred_at DESC LIMIT {_CLICKS_READ}) c))), '[]') AS text)
     FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, workspace_id uuid, since timestamptz, until timestamptz)
     JOIN automation_settings s ON s.workspace_id = r.workspace_id
 """)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
+from msgspec import Struct, json
 from sqlalchemy import Connection, text
 
 from cadenza.core.ids import ContactId, EnrolmentId, EventId, MessageId, WorkspaceId, made_at
@@ -24,9 +24,8 @@ HANDED_OVER: Final = f"""
 """A message ``m`` that an event settles. One that waits for its second try counts: the event keeps it back."""
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """A message as it was when it was locked. ``handed_over_at`` is None for one that never was."""
+class Message(Struct, frozen=True, gc=False):
+    """A message as it was when it was locked. ``attempt_id`` is its latest claim's, which was made at that instant."""
 
     id: MessageId
     workspace_id: WorkspaceId
@@ -36,9 +35,17 @@ class Message:
     visit: int
     status: MessageStatus
     to_address: str
-    handed_over_at: datetime | None
+    sent_at: datetime | None
+    attempt_id: UUID | None
     handed_over: bool
     """Whether a provider may have it, and nobody has seen the call end (`HANDED_OVER`)."""
+
+    @property
+    def handed_over_at(self) -> datetime | None:
+        """When a provider got it, or may have got it; None if none has."""
+        if self.sent_at is None and self.status in UNSETTLED and self.attempt_id is not None:
+            return made_at(self.attempt_id)
+        return self.sent_at
 
 
 Messages = Mapping[MessageId, Message]
@@ -48,9 +55,11 @@ Heard = tuple[EventId, SignalReported]
 
 def lock_messages(conn: Connection, ids: Collection[MessageId]) -> dict[MessageId, Message]:
     """Lock the messages in id order; unknown ids are left out."""
-    found: list[dict[str, Any]] = conn.execute(_LOCK, {"ids": sorted(ids)}).scalar_one()
-    return {message.id: message for message in map(_message, found)}
+    found = _MESSAGES.decode(conn.execute(_LOCK, {"ids": sorted(ids)}).scalar_one())
+    return {message.id: message for message in found}
 
+
+_MESSAGES: Final = json.Decoder(list[Message])
 
 _LOCK = text(f"""
     WITH own AS MATERIALIZED (
@@ -58,24 +67,5 @@ _LOCK = text(f"""
                m.attempt_id, {HANDED_OVER} AS handed_over
         FROM outbound_messages m WHERE m.id = ANY(:ids) ORDER BY m.id FOR UPDATE
     )
-    SELECT coalesce(json_agg(own), '[]') FROM own
+    SELECT CAST(coalesce(json_agg(own), '[]') AS text) FROM own
 """)
-
-
-def _message(row: dict[str, Any]) -> Message:
-    status = MessageStatus(row["status"])
-    handed_over_at = None if row["sent_at"] is None else datetime.fromisoformat(row["sent_at"])
-    if handed_over_at is None and status in UNSETTLED and row["attempt_id"] is not None:
-        handed_over_at = made_at(UUID(row["attempt_id"]))
-    return Message(
-        MessageId(UUID(row["id"])),
-        WorkspaceId(UUID(row["workspace_id"])),
-        EnrolmentId(UUID(row["enrolment_id"])),
-        ContactId(UUID(row["contact_id"])),
-        row["node"],
-        row["visit"],
-        status,
-        row["to_address"],
-        handed_over_at,
-        row["handed_over"],
-    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
+from msgspec.json import Decoder, encode
 from sqlalchemy import Connection, text
 
-from cadenza.contacts.holds import hold
+from cadenza.contacts.holds import hold_locked
 from cadenza.contacts.model import GONE
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
@@ -19,7 +19,7 @@ from cadenza.core.messages import SignalKind, SignalReported
 from cadenza.core.states import MESSAGE_MOVES, MessageStatus, sources
 from cadenza.delivery import bounces, reactions
 from cadenza.delivery.grading import judge
-from cadenza.delivery.heard import HANDED_OVER, Message, lock_messages
+from cadenza.delivery.heard import HANDED_OVER, Message, Messages, lock_messages
 from cadenza.delivery.reputation import guard
 from cadenza.engine import store
 from cadenza.engine.apply import FollowUp, apply_locked
@@ -70,13 +70,15 @@ def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -
         get_logger().warning("signal.unmatched", count=len(signals) - len(known))
     if not known:
         return FollowUp()
-    stimuli = _settle(conn, messages, known, now)
-    new = judge(conn, messages, _new_events(conn, known))
+    fresh = _new_events(conn, known)
+    proofs = _proofs(messages, known)
+    _mark(conn, proofs, [signal for _, signal in fresh], now)
+    stimuli = [_settling(messages[message_id], proof) for message_id, proof in proofs.items()]
+    new = judge(conn, messages, fresh)
     others = reactions.others(conn, messages, new)
     # All that anything here may touch, at once and in id order.
     enrolments = store.lock(conn, {message.enrolment_id for message in messages.values()} | others.ids, now)
     escalated = bounces.escalated(conn, messages, new)
-    _raise_status(conn, [signal for _, signal in new], now)
     # What occurred first is decided first, whatever arrived first.
     for event_id, signal in sorted(new, key=lambda pair: (pair[1].occurred_at, pair[0])):
         if signal.kind is SignalKind.SENT:
@@ -85,7 +87,7 @@ def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -
         stimulus = _stimulus(event_id, signal, message, escalated.get(event_id, ""))
         stimuli.append((message.enrolment_id, stimulus))
         stimuli += others.halts(message, stimulus, now)
-    hold(conn, reactions.absences(conn, messages, new, enrolments, now), now)
+    hold_locked(conn, reactions.absences(conn, messages, new, enrolments, now), now)
     rows = {event_id: _row(signal, messages[signal.message_id], event_id in escalated) for event_id, signal in new}
     return apply_locked(conn, enrolments, stimuli, now, rows)
 
@@ -104,45 +106,23 @@ def _stimulus(event_id: EventId, signal: SignalReported, message: Message, escal
     )
 
 
-def _settle(
-    conn: Connection, messages: dict[MessageId, Message], signals: Sequence[SignalReported], now: datetime
-) -> list[tuple[EnrolmentId, Stimulus]]:
-    """Messages whose call nobody saw end: any event but a failure proves that the provider took them."""
+def _proofs(messages: Messages, signals: Sequence[SignalReported]) -> dict[MessageId, SignalReported]:
+    """Of messages whose call nobody saw end: the event that settles it. Any but a failure proves that it was taken."""
     proofs: dict[MessageId, SignalReported] = {}
     for signal in signals:
-        if not messages[signal.message_id].handed_over:
-            continue
-        best = proofs.get(signal.message_id)
-        if best is None or _strength(signal) < _strength(best):
-            proofs[signal.message_id] = signal
-    if not proofs:
-        return []
-    stimuli: list[tuple[EnrolmentId, Stimulus]] = []
-    rows: list[dict[str, str]] = []
-    for message_id, signal in proofs.items():
-        message = messages[message_id]
-        if signal.kind is SignalKind.FAILED:
-            status = MessageStatus.FAILED
-            reason = "the provider reported a failure"
-            stimulus = NotSent(message.node, message.visit, signal.occurred_at, SendOutcome.REJECTED, reason)
-        else:
-            status = MessageStatus.SENT
-            stimulus = Sent(message.node, message.visit, signal.occurred_at)
-        stimuli.append((message.enrolment_id, stimulus))
-        rows.append({"id": str(message_id), "status": status, "at": signal.occurred_at.isoformat()})
-        messages[message_id] = replace(message, status=status, handed_over=False)
-    conn.execute(
-        text(f"""
-            UPDATE outbound_messages m
-            SET status = r.status, sent_at = CASE WHEN r.status = '{MessageStatus.SENT}' THEN r.at END,
-                claimed_at = CASE WHEN r.status = '{MessageStatus.SENT}' THEN m.claimed_at END,
-                finished_at = :now, lease_until = NULL, reason = 'settled by a provider event'
-            FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, status text, at timestamptz)
-            WHERE m.id = r.id AND {HANDED_OVER}
-        """),
-        {"rows": json.dumps(rows), "now": now},
-    )
-    return stimuli
+        if messages[signal.message_id].handed_over:
+            best = proofs.get(signal.message_id)
+            if best is None or _strength(signal) < _strength(best):
+                proofs[signal.message_id] = signal
+    return proofs
+
+
+def _settling(message: Message, proof: SignalReported) -> tuple[EnrolmentId, Stimulus]:
+    """What the end of its message's call means to the enrolment."""
+    stay = message.node, message.visit, proof.occurred_at
+    if proof.kind is SignalKind.FAILED:
+        return message.enrolment_id, NotSent(*stay, SendOutcome.REJECTED, "the provider reported a failure")
+    return message.enrolment_id, Sent(*stay)
 
 
 def _strength(signal: SignalReported) -> tuple[bool, datetime]:
@@ -159,18 +139,19 @@ def _new_events(conn: Connection, signals: Sequence[SignalReported]) -> list[tup
     for signal in signals:
         unique.setdefault((signal.provider, signal.provider_event_id), signal)
     keys = [[provider, event_id] for provider, event_id in unique]
-    found = conn.execute(
-        text("""
-            SELECT k.place - 1 AS place, nextval('message_events_id_seq') AS id
-            FROM jsonb_array_elements(CAST(:keys AS jsonb)) WITH ORDINALITY AS k(key, place)
-            WHERE NOT EXISTS (SELECT FROM message_events v
-                              WHERE v.provider = k.key ->> 0 AND v.provider_event_id = k.key ->> 1)
-            ORDER BY k.place
-        """),
-        {"keys": json.dumps(keys)},
-    )
+    found = _PLACES.decode(conn.execute(_NEW_EVENTS, {"keys": encode(keys).decode()}).scalar_one())
     by_place = list(unique.values())
-    return [(EventId(row.id), by_place[row.place]) for row in found]
+    return [(event_id, by_place[place - 1]) for place, event_id in found]
+
+
+_PLACES: Final = Decoder(list[tuple[int, EventId]])
+_NEW_EVENTS = text("""
+    SELECT CAST(coalesce(json_agg(json_build_array(k.place, nextval('message_events_id_seq')) ORDER BY k.place), '[]')
+                AS text)
+    FROM jsonb_array_elements(CAST(:keys AS jsonb)) WITH ORDINALITY AS k(key, place)
+    WHERE NOT EXISTS (SELECT FROM message_events v
+                      WHERE v.provider = k.key ->> 0 AND v.provider_event_id = k.key ->> 1)
+""")
 
 
 def _row(signal: SignalReported, message: Message, escalated: bool) -> dict[str, object]:
@@ -190,24 +171,46 @@ def _row(signal: SignalReported, message: Message, escalated: bool) -> dict[str,
     }
 
 
-def _raise_status(conn: Connection, signals: Sequence[SignalReported], now: datetime) -> None:
-    """Raise each message to the gravest thing said of it; never back (I10)."""
-    gravest: dict[MessageId, MessageStatus] = {}
-    for signal in signals:
+def _mark(
+    conn: Connection, proofs: Mapping[MessageId, SignalReported], new: Sequence[SignalReported], now: datetime
+) -> None:
+    """Settle the messages that have a proof, and raise each to the gravest thing said of it; never back (I10).
+
+    Zero rows moved of a message: what is said of it is known, or graver things are.
+    """
+    gravest: dict[MessageId, MessageStatus] = {
+        message_id: MessageStatus.FAILED if proof.kind is SignalKind.FAILED else MessageStatus.SENT
+        for message_id, proof in proofs.items()
+    }
+    for signal in new:
         status = SEVERITY.get(signal.kind)
         if status is not None and RANK[status] > RANK[gravest.get(signal.message_id, MessageStatus.SENT)]:
             gravest[signal.message_id] = status
-    if not gravest:
-        return
     rows = [
-        {"id": str(message_id), "status": status, "sources": list(sources(MESSAGE_MOVES, status))}
+        {
+            "id": message_id,
+            "status": status,
+            "proved": message_id in proofs,
+            "sent_at": proofs[message_id].occurred_at
+            if message_id in proofs and status is not MessageStatus.FAILED
+            else None,
+            "sources": sources(MESSAGE_MOVES, status),
+        }
         for message_id, status in gravest.items()
     ]
-    conn.execute(
-        text("""
-            UPDATE outbound_messages m SET status = r.status, finished_at = :now
-            FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, status text, sources text[])
-            WHERE m.id = r.id AND m.status = ANY(r.sources)
-        """),
-        {"rows": json.dumps(rows), "now": now},
-    )
+    if rows:
+        conn.execute(_MARK, {"rows": encode(rows).decode(), "now": now})
+
+
+# A proof may make two moves at once: sent, and what came after. The guard of each row is that of its first.
+_MARK = text(f"""
+    UPDATE outbound_messages m
+    SET status = r.status, finished_at = :now,
+        sent_at = CASE WHEN r.proved THEN r.sent_at ELSE m.sent_at END,
+        claimed_at = CASE WHEN r.proved AND r.sent_at IS NULL THEN NULL ELSE m.claimed_at END,
+        lease_until = CASE WHEN r.proved THEN NULL ELSE m.lease_until END,
+        reason = CASE WHEN r.proved THEN 'settled by a provider event' ELSE m.reason END
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS r(id uuid, status text, proved boolean, sent_at timestamptz, sources text[])
+    WHERE m.id = r.id AND CASE WHEN r.proved THEN {HANDED_OVER} ELSE m.status = ANY(r.sources) END
+""")
