@@ -19,6 +19,8 @@ from cadenza.core.db import Database
 from cadenza.core.ids import MessageId
 from cadenza.core.log import get_logger
 from cadenza.core.messages import Grade, MailNature, MailReceived, SignalKind, SignalReported
+from cadenza.core.states import MessageStatus
+from cadenza.core.tables.base import literals
 
 PROVIDER: Final = "inbound"
 """The ``provider`` of the signals: a mail is one event, by whichever way, and however often, it was handed to us."""
@@ -38,6 +40,7 @@ _OWN_ID: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})@.+",
 """`cadenza.delivery.mime`."""
 _SES_ID: Final = re.compile(r"([^@]+)@(?:email|[a-z0-9-]+)\.amazonses\.com", re.IGNORECASE)
 """`cadenza.delivery.providers.ses`."""
+_UNDER_WAY: Final = literals(MessageStatus.SENDING, MessageStatus.UNKNOWN)
 
 
 class Inbound:
@@ -65,7 +68,7 @@ def find_messages(conn: Connection, mails: Sequence[MailReceived]) -> dict[int, 
     return {row.place: MessageId(row.message_id) for row in rows}
 
 
-_FIND = text("""
+_FIND = text(f"""
     WITH clue AS MATERIALIZED (
         SELECT * FROM jsonb_to_recordset(CAST(:clues AS jsonb))
             AS c(place int, rank int, own uuid, provider_id text, sender text, recipient text)
@@ -86,11 +89,13 @@ _FIND = text("""
         JOIN contacts k ON k.workspace_id = i.workspace_id AND lower(k.email) = i.sender
         CROSS JOIN LATERAL (
             SELECT m.id, m.sent_at FROM outbound_messages m
-            WHERE m.contact_id = k.id AND m.sender_id = i.id AND m.sent_at IS NOT NULL
-            ORDER BY m.sent_at DESC, m.id DESC LIMIT 1
+            WHERE m.contact_id = k.id AND m.sender_id = i.id
+              -- A mailbox may answer before the send that it answers has been written down.
+              AND (m.sent_at IS NOT NULL OR m.status IN ({_UNDER_WAY}))
+            ORDER BY m.sent_at DESC NULLS FIRST, m.id DESC LIMIT 1
         ) latest
     )
-    SELECT DISTINCT ON (place) place, id AS message_id FROM found ORDER BY place, rank, sent_at DESC NULLS LAST, id
+    SELECT DISTINCT ON (place) place, id AS message_id FROM found ORDER BY place, rank, sent_at DESC NULLS FIRST, id
 """)
 
 
