@@ -89,16 +89,6 @@ def _refused_charged_twice_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(outbox, "give_back", twice)
 
 
-def _given_back_today(patch: pytest.MonkeyPatch) -> None:
-    record_once = service.Delivery._record_once
-
-    def today(self: service.Delivery, attempt: Any, attempted: Any) -> Any:
-        patch.setattr(outbox, "quota_day", lambda _: gate.quota_day(self._clock()))
-        return record_once(self, attempt, attempted)
-
-    patch.setattr(service.Delivery, "_record_once", today)
-
-
 @dataclass(frozen=True)
 class Mutant:
     """One way to break sending. ``by`` is what the runs must say of it; "" is any failure at all."""
@@ -116,7 +106,6 @@ MUTANTS = (
     Mutant("caps are not asked", without(gate, "_CLAIM", ("bool_and(r.n > 0)", "bool_and(true)")), "I8"),
     Mutant("claims are not charged", without(gate, "_CLAIM", ("used = q.used + t.n", "used = q.used")), "I8"),
     Mutant("refusals are given back twice", _refused_charged_twice_back, "I8"),
-    Mutant("what is given back after midnight is today's", _given_back_today, "I8"),
     Mutant("a paused campaign passes", without(gate, "_CLAIM", ("c.status <> 'running'", "false")), "I3"),
     Mutant("suppressions are not asked", without(gate, "_CLAIM", ("x.workspace_id = m.workspace_id", "false")), "I3"),
     Mutant("holds are not asked", without(gate, "_CLAIM", ("h.until > :now", "false")), "I3"),

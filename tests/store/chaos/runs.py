@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-
-from sqlalchemy.engine import URL
 
 from cadenza.campaigns import invariants
 from cadenza.core.db import Database
@@ -60,14 +58,17 @@ class Arena:
     def collide(self, seed: int, size: int, rounds: int) -> Findings:
         """``size`` worlds with threads side by side. The seed gives what they do, not who comes first."""
         jitter, counts = Jitter(seed), Counter[str]()
-        with self._worlds(seed, size, jitter) as worlds:
-            return self._end(worlds, counts, collide(worlds, jitter, rounds, counts), serial=False)
+        with self._worlds(seed, size, jitter) as worlds, ExitStack() as opened:
+            databases = [SeamDatabase(worlds.database.url, jitter) for _ in range(4)]
+            for database in databases:
+                opened.callback(database.close)
+            crew = [worlds.crew(database, jitter) for database in databases]
+            return self._end(worlds, counts, collide(worlds, crew, jitter, rounds, counts), serial=False)
 
     @contextmanager
     def _worlds(self, seed: int, size: int, seams: Seams) -> Generator[Worlds]:
         name = f"chaos_{seed}"
-        url: URL = self.server.create(name, TEMPLATE)
-        database = SeamDatabase(url, seams)
+        database = SeamDatabase(self.server.create(name, TEMPLATE), seams)
         try:
             with ids_of(seed):
                 yield make_worlds(seed, size, self.now, database, seams)

@@ -18,11 +18,11 @@ from typing import Any
 from sqlalchemy import text
 
 from cadenza.core.errors import Conflict, Retryable
-from cadenza.core.ids import new_id
+from cadenza.core.ids import MessageId, new_id
 from cadenza.core.messages import SendWanted, Sweep
 from tests.store.chaos.oracle import Row, Stop
 from tests.store.chaos.seams import Baton, Died, Fate, Jitter, Place, Worker
-from tests.store.chaos.worlds import Parcel, World, Worlds, wanted
+from tests.store.chaos.worlds import Parcel, Services, World, Worlds, wanted
 
 AT_ONCE = 4
 """Workers that are in the middle of something, at most."""
@@ -87,9 +87,9 @@ class Play:
 
     # --- what can happen -----------------------------------------------------------------------------------------
 
-    def _send(self) -> None:
+    def _send(self, share: float = 0.0) -> None:
         rng, post = self.worlds.rng, self.worlds.post
-        parcels = post.take(post.send, rng.choice((0.1, 0.3, 0.7)))
+        parcels = post.take(post.send, share or rng.choice((0.1, 0.3, 0.7)))
         again = rng.sample(self.old_hints, min(len(self.old_hints), rng.choice((0, 0, 3))))
         self.old_hints = [*self.old_hints, *parcels][-200:]
         if ids := wanted([*parcels, *again]):
@@ -124,14 +124,19 @@ class Play:
         self._go_on_until(0.05)
         tomorrow = self.worlds.now.date() + timedelta(days=1)
         self.worlds.now = datetime.combine(tomorrow, time(), UTC) - timedelta(minutes=1)
-        self._send()
+        self._to_its_end(self._execute)
+        self._send(share=1.0)
         self._go_on_until(0.1)
         self.worlds.now += timedelta(minutes=2)
-        for start in (self._execute, self._send):  # the new day has begun for others
-            start()
-            newest = self.workers[-1] if self.workers else None
-            while newest in self.workers:
-                self._go_on(newest)
+        self._to_its_end(self._execute)  # the new day has begun for others
+        self._to_its_end(self._send)
+
+    def _to_its_end(self, start: Callable[[], None]) -> None:
+        before = set(map(id, self.workers))
+        start()
+        for worker in [worker for worker in self.workers if id(worker) not in before]:
+            while not worker.ended:
+                self._go_on(worker)
 
     def _go_on_until(self, chance: float) -> None:
         """Let workers go on, until none is left or chance says so."""
@@ -229,19 +234,15 @@ def _lift(stopped: list[Stop] | None, what: str, at: float) -> None:
 # --- side by side ------------------------------------------------------------------------------------------------
 
 
-def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -> list[Stop]:
-    """Two senders, one executor and one operator, at the same time, on everything that is ready; several times over."""
+def collide(worlds: Worlds, crew: Sequence[Services], jitter: Jitter, rounds: int, counts: Counter[str]) -> list[Stop]:
+    """Two senders, two executors and one operator at the same time, each on a connection of its own; several times."""
     stops: list[Stop] = []
-    post, rng = worlds.post, worlds.rng
+    post, rng, turn = worlds.post, worlds.rng, 0
     for number in range(rounds):
-        ids = wanted(post.take(post.send, 1.0))
-        # Turn and turn about: both want the same messages, or different ones that the same caps count. The first time
-        # some wait, so that the day's quotas are there when different ones meet: making them would be a lock, too.
-        mine, yours = (ids[::2], ids[1::2]) if number % 2 else (ids, ids)
-        if number == 0:
-            mine = yours = ids[::4]
-            waiting = SendWanted(message_ids=tuple(sorted(set(ids) - set(mine))))
-            post.send.append(Parcel(worlds.now, waiting))
+        mine, yours, later = _shares(wanted(post.take(post.send, 1.0)), turn)
+        turn += bool(mine)
+        if later:
+            post.send.append(Parcel(worlds.now, SendWanted(message_ids=tuple(later))))
         messages: list[Any] = [p.message for p in (*post.take(post.execution, 0.8), *post.due_wakes())]
         half = len(messages) // 2
         acting = rng.sample(worlds.all, min(len(worlds.all), 12))
@@ -251,17 +252,27 @@ def collide(worlds: Worlds, jitter: Jitter, rounds: int, counts: Counter[str]) -
                 operate(worlds, world, counts, stops)
 
         jobs: list[Callable[[], None]] = [
-            lambda ids=mine: worlds.services.delivery.send(ids),
-            lambda ids=yours: worlds.services.delivery.send(ids),
-            lambda some=messages[:half]: worlds.services.execution.handle(some),
-            lambda some=messages[half:]: worlds.services.execution.handle([*some, Sweep()]),
+            lambda ids=mine: crew[0].delivery.send(ids),
+            lambda ids=yours: crew[1].delivery.send(ids),
+            lambda some=messages[:half]: crew[2].execution.handle(some),
+            lambda some=messages[half:]: crew[3].execution.handle([*some, Sweep()]),
             operators,
         ]
         _side_by_side(jobs, jitter, counts)
-        worlds.now += timedelta(seconds=rng.choice(JUMPS_S if number else JUMPS_S[:4]))
+        worlds.now += timedelta(seconds=rng.choice(JUMPS_S if number > 3 else JUMPS_S[:4]))
     for what in {stop.what for stop in stops}:
         _lift(stops, what, monotonic())
     return stops
+
+
+def _shares(ids: list[MessageId], turn: int) -> tuple[list[MessageId], list[MessageId], list[MessageId]]:
+    """What two senders get, and what waits: different messages that the same caps count, or the same ones, in turn.
+
+    The first time most wait, so that the day's quotas are there when different ones meet: making them is a lock, too.
+    """
+    if turn == 0:
+        return ids[::4], ids[::4], [message_id for place, message_id in enumerate(ids) if place % 4]
+    return (ids[::2], ids[1::2], []) if turn % 2 else (ids, ids, [])
 
 
 def _side_by_side(jobs: Sequence[Callable[[], None]], jitter: Jitter, counts: Counter[str]) -> None:

@@ -189,13 +189,20 @@ class Jitter:
 # --- what the production code is given ---------------------------------------------------------------------------
 
 
+_HERE = threading.local()
+
+
+def last_transaction() -> tuple[float, float, float]:
+    """When this thread's last transaction began, began to commit and had committed (monotonic seconds)."""
+    return _HERE.last
+
+
 class SeamDatabase(Database):
-    """A database whose transactions begin and end at seams, and that knows when the thread's last one did."""
+    """A database whose transactions begin and end at seams. One a process, so that none waits for a connection."""
 
     def __init__(self, url: URL, seams: Seams) -> None:
         super().__init__(url, role="cadenza_worker", patience_s=5)
         self._seams = seams
-        self._here = threading.local()
         if isinstance(seams, Jitter):
             event.listen(self.engine, "before_cursor_execute", lambda *_: seams.nap())
 
@@ -208,13 +215,8 @@ class SeamDatabase(Database):
             yield conn
             self._seams.at(Place.COMMITTING)
             committing = time.monotonic()
-        self._here.last = began, committing, time.monotonic()
+        _HERE.last = began, committing, time.monotonic()
         self._seams.at(Place.COMMITTED)
-
-    @property
-    def last(self) -> tuple[float, float, float]:
-        """When this thread's last transaction began, began to commit and had committed (monotonic seconds)."""
-        return self._here.last
 
 
 class Aws:

@@ -52,7 +52,7 @@ from cadenza.engine.wakes import Wakes
 from cadenza.planning.model import content_hash, parse_plan
 from cadenza.signals.links import Links
 from tests.store.chaos.oracle import REFUSAL, TAKEN, Answer, Call, Evidence
-from tests.store.chaos.seams import Aws, Place, SeamDatabase, Seams
+from tests.store.chaos.seams import Aws, Place, SeamDatabase, Seams, last_transaction
 
 SEND, EXECUTION = "memory://message-send", "memory://campaign-execution"
 SERVICES = ("north", "south", "east")
@@ -158,20 +158,19 @@ class Post:
 class ChanceProvider:
     """A mail service of which the truth is known: it keeps book of every call, and reports what it took."""
 
-    def __init__(self, rng: random.Random, seams: Seams, post: Post, marks: Callable[[], tuple[float, float, float]]):
+    def __init__(self, rng: random.Random, seams: Seams, post: Post) -> None:
         self.calls: list[Call] = []
         self.reported: set[str] = set()
         self._rng = rng
         self._seams = seams
         self._post = post
-        self._marks = marks
 
     def send(self, mail: Mail) -> Outcome:
         """See `cadenza.delivery.model.Provider`."""
         if self._rng.random() < 0.15:
             self._seams.at(Place.CALL)
         answer = self._rng.choices(list(_ODDS), weights=list(_ODDS.values()))[0]
-        call = Call(str(mail.message_id), self._post.now(), answer, self._marks())
+        call = Call(str(mail.message_id), self._post.now(), answer, last_transaction())
         self.calls.append(call)
         if answer in TAKEN:
             for ready_at, signal in self._reports(mail.message_id, call.at):
@@ -301,6 +300,10 @@ class Worlds:
         """The operator's side of one world."""
         return Campaigns(self.database, self.services.dispatcher, world.workspace_id, lambda: self.now)
 
+    def crew(self, database: Database, seams: Seams) -> Services:
+        """The same services in another process, with a database connection of its own."""
+        return wire(database, seams, self.post, dict.fromkeys(SERVICES, self.provider), lambda: self.now)
+
     def evidence(self, **given: Any) -> Evidence:
         """What the run leaves behind."""
         return Evidence(
@@ -339,7 +342,7 @@ def make_worlds(seed: int, size: int, now: datetime, database: SeamDatabase, sea
         return worlds.now
 
     post = Post(rng, clock)
-    provider = ChanceProvider(rng, seams, post, lambda: database.last)
+    provider = ChanceProvider(rng, seams, post)
     services = wire(database, seams, post, dict.fromkeys(SERVICES, provider), clock)
     worlds = Worlds(now, rng, database, post, provider, services)
     with database.worker() as conn:
