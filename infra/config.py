@@ -80,6 +80,8 @@ class InfraConfig(BaseModel):
     """Domain whose mail SES receives for us (replies, absences, opt-outs); empty: none. Its MX record: by hand."""
     sns_origin: str = ""
     """What stands in for SNS in the local stage, as ``http://127.0.0.1:PORT``; refused in any other."""
+    ses_tenants: Annotated[tuple[str, ...], BeforeValidator(lambda v: _parse_json(v) or ())] = ()
+    """SES tenants that senders may name; the first is that of senders who name none."""
     alarm_email: str = ""
     """Who is told about alarms; empty: alarms change state and tell nobody."""
 
@@ -116,6 +118,11 @@ class InfraConfig(BaseModel):
     def data_removal(self) -> RemovalPolicy:
         """What happens to secrets and logs when the stack is deleted."""
         return RemovalPolicy.RETAIN if self.deletion_protection else RemovalPolicy.DESTROY
+
+    @property
+    def sender_secrets_path(self) -> str:
+        """Where in the Parameter Store senders' passwords are. Names must not begin with aws or ssm: stacks may."""
+        return f"/cadenza/{self.stack_name}/senders"
 
     @classmethod
     def from_context(cls, node: Node) -> InfraConfig:

@@ -74,6 +74,7 @@ class Functions(Construct):
         mail.grant_send(self["send"])
         self["send"].add_environment("SEND_CONCURRENCY", str(QUEUES["message-send"].max_concurrency))
         mail.let_speak_to(self["webhook"])
+        mail.keep_passwords(writer=self["api"], reader=self["send"])
         self._consume()
         if not config.is_local:
             self._migrate_at_deploy(database)

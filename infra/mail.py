@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -11,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct, IDependable
 
 from infra.config import InfraConfig
+from infra.nag import acknowledge
 
 SNS_PATH = "/webhooks/sns"
 
@@ -48,6 +51,8 @@ class Mail(Construct):
     def __init__(self, scope: Construct, construct_id: str, *, config: InfraConfig) -> None:
         super().__init__(scope, construct_id)
         self._config = config
+        self._tenants = config.ses_tenants
+        self._passwords = config.sender_secrets_path
         self.configuration_set = ses.ConfigurationSet(self, "ConfigurationSet", reputation_metrics=True)
         self.events = self._topic("Events")
         ses.ConfigurationSetEventDestination(
@@ -69,6 +74,8 @@ class Mail(Construct):
         function.add_environment("SES_CONFIGURATION_SET", name)
         # The account's quota; GetAccount knows no resources.
         function.add_to_role_policy(iam.PolicyStatement(actions=["ses:GetAccount"], resources=["*"]))
+        if self._tenants:
+            function.add_environment("SES_TENANT", self._tenants[0])
         identities = self._config.sender_identities
         if not identities:
             return
@@ -82,9 +89,31 @@ class Mail(Construct):
                         stack.format_arn(service="ses", resource="identity", resource_name=identity)
                         for identity in identities
                     ),
+                    *(
+                        stack.format_arn(service="ses", resource="tenant", resource_name=f"{tenant}/*")
+                        for tenant in self._tenants
+                    ),
                 ],
             )
         )
+        reason = "SES appends an id of its own to a tenant's name in the ARN."
+        _acknowledge(function, [("ses", f"tenant/{name}/*") for name in self._tenants], reason)
+
+    def keep_passwords(self, *, writer: lambda_.Function, reader: lambda_.Function) -> None:
+        """Let ``writer`` store senders' passwords and never read one, and ``reader`` read them and never store one.
+
+        They are encrypted by the account's own key for the Parameter Store, whose policy lets in whoever may use that.
+        """
+        stack = Stack.of(self)
+        one_each = stack.format_arn(service="ssm", resource="parameter", resource_name=f"{self._passwords[1:]}/*")
+        for function, allowed in (
+            (writer, ["ssm:PutParameter", "ssm:DeleteParameter"]),
+            (reader, ["ssm:GetParameter"]),
+        ):
+            function.add_environment("SENDER_SECRETS_PATH", self._passwords)
+            function.add_to_role_policy(iam.PolicyStatement(actions=allowed, resources=[one_each]))
+            reason = "One parameter a sender identity, under a path that holds nothing else."
+            _acknowledge(function, [("ssm", f"parameter{self._passwords}/*")], reason)
 
     def let_speak_to(self, function: lambda_.Function) -> None:
         """Let ``function`` believe these topics, and no others."""
@@ -131,3 +160,12 @@ class Mail(Construct):
             rule.node.add_dependency(may_publish.policy_dependable)  # SES tries it out when the rule is made
         self.rule_set_name = rules.receipt_rule_set_name
         return topic
+
+
+def _acknowledge(function: lambda_.Function, wildcards: Sequence[tuple[str, str]], reason: str) -> None:
+    """Accept these resources of the function's role: services, and what follows the account in the ARN."""
+    role = function.role
+    assert role is not None  # noqa: S101 - every function has one; the narrowing is for the type checker
+    account = "<AWS::Region>:<AWS::AccountId>"
+    arns = [f"arn:<AWS::Partition>:{service}:{account}:{resource}" for service, resource in wildcards]
+    acknowledge(role, {f"IAM5[Resource::{arn}]": reason for arn in arns})

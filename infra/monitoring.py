@@ -19,6 +19,8 @@ from infra.topology import QUEUES
 
 PAUSED = "reputation.paused"
 """The log line of an automatic pause (cadenza.delivery.reputation)."""
+REFUSED = "sender.refused"
+"""The log line of a sender's pause because its mail service refuses it (cadenza.delivery.senders)."""
 
 OLDEST_FACTOR = 2
 """A message older than this many visibility timeouts has been waiting, or failing, for too long."""
@@ -48,7 +50,7 @@ class Monitoring(Construct):
         self._watch_queues(queues)
         self._watch_functions(functions)
         self._watch_sweep(schedules, Duration.minutes(config.sweep_minutes))
-        self._watch_reputation(functions)
+        self._watch_pauses(functions)
 
     def _alarm(
         self,
@@ -104,20 +106,31 @@ class Monitoring(Construct):
             evaluation_periods=3,
         )
 
-    def _watch_reputation(self, functions: Functions) -> None:
-        pauses = logs.MetricFilter(
-            self,
-            "ReputationPauses",
-            log_group=functions["execute"].log_group,
-            filter_pattern=logs.FilterPattern.string_value("$.message", "=", PAUSED),
-            metric_namespace="Cadenza",
-            metric_name="ReputationPauses",
-        )
-        self._alarm(
-            "reputation",
-            pauses.metric(statistic="Sum", period=Duration.minutes(5)),
-            "A campaign or sender was paused: too many bounces or complaints. Mend the cause, then resume it.",
-        )
+    def _watch_pauses(self, functions: Functions) -> None:
+        """What pauses by itself is told to somebody: nothing of it goes out until a person resumes it."""
+        for name, function, line, description in (
+            (
+                "reputation",
+                functions["execute"],
+                PAUSED,
+                "A campaign or sender was paused: too many bounces or complaints. Mend the cause, then resume it.",
+            ),
+            (
+                "senders",
+                functions["send"],
+                REFUSED,
+                "A sender was paused: its mail service refuses it (a password, an address). Mend it, then resume it.",
+            ),
+        ):
+            pauses = logs.MetricFilter(
+                self,
+                f"{name.capitalize()}Pauses",
+                log_group=function.log_group,
+                filter_pattern=logs.FilterPattern.string_value("$.message", "=", line),
+                metric_namespace="Cadenza",
+                metric_name=f"{name.capitalize()}Pauses",
+            )
+            self._alarm(name, pauses.metric(statistic="Sum", period=Duration.minutes(5)), description)
 
     def _watch_sweep(self, schedules: Schedules, interval: Duration) -> None:
         self._alarm(

@@ -81,8 +81,9 @@ FUNCTIONS: dict[FunctionName, FunctionSpec] = {
         creates_wakes=True,
         sends_to=("campaign-execution", "message-send"),
     ),
+    # SMTP servers may take their time, one message after the other.
     "send": FunctionSpec(
-        timeout_s=60,
+        timeout_s=300,
         memory_mb=512,
         database_user="cadenza_worker",
         creates_wakes=True,

@@ -18,6 +18,7 @@ from rich.table import Table
 
 from cadenza.campaigns import invariants
 from cadenza.core.clock import utc_now
+from local.mailcheck import RFCS, check_mails
 from local.system import ROOT, LocalSystem
 from local.world.mail import CapturedMail
 from local.world.recipients import Recipients
@@ -51,6 +52,7 @@ Json = Mapping[str, Any]
 
 
 LOG: Final = ROOT / ".local" / "demo.log"
+MAILS: Final = ROOT / ".local" / "mail"
 
 
 class DemoFailed(Exception):  # noqa: N818 - reads as what happened
@@ -269,6 +271,11 @@ class Demo:
             raise DemoFailed("a message left twice (I1)")
         if any("evil.example" in mail.message.as_string() for mail in self.system.mail.captured):
             raise DemoFailed("something of the prompt-injection page is in a mail")
+        files = sorted(MAILS.glob("*.eml"))
+        broken_mails = [(mail.file.name, *mail.problems) for mail in check_mails(files, is_local=True) if mail.problems]
+        if broken_mails or len(files) != len(ids):
+            raise DemoFailed(f"mails that are not as {RFCS} want them: {broken_mails}")
+        self.console.print(f"\n{len(files)} mails checked against {RFCS}: ok", highlight=False)
         stuck = {name: depth for name, depth in self.system.queue_depths().items() if depth and name.endswith("DLQ")}
         if stuck:
             raise DemoFailed(f"messages in DLQs: {stuck}")
@@ -321,7 +328,7 @@ def main() -> int:
     system = LocalSystem(
         on_mail=cast.react,
         say=lambda what: console.print(f"[dim]starting: {what}[/dim]"),
-        mail_folder=ROOT / ".local" / "mail",
+        mail_folder=MAILS,
     )
     holder.append(system)
     try:
@@ -356,7 +363,7 @@ def _keep(demo: Demo, console: Console) -> None:
         f"API       curl -H 'Authorization: Bearer {demo.api_key}' {system.gateway.url}/v1/leads",
         f"Postgres  psql -h {socket_folder} -U postgres cadenza",
         f"AWS       {account} aws --endpoint-url {system.aws.url} sqs list-queues",
-        f"mails     {ROOT / '.local' / 'mail'}",
+        f"mails     {MAILS}",
         f"sites     curl -H 'Host: {system.sites.hosts[0]}' {system.sites.url}/",
     ):
         console.print(line, highlight=False, soft_wrap=True, markup=False)

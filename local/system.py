@@ -109,7 +109,12 @@ class LocalSystem:
             "publicUrl": self.gateway.url,
             "snsOrigin": sns.url,
             "environment": json.dumps(
-                {"FIRECRAWL_URL": self.firecrawl.url, "AWS_ENDPOINT_URL_SESV2": self.mail.url, **self._environment}
+                {
+                    "FIRECRAWL_URL": self.firecrawl.url,
+                    "AWS_ENDPOINT_URL_SESV2": self.mail.url,
+                    "SMTP_PRIVATE_HOSTS": "true",
+                    **self._environment,
+                }
             ),
         }
         self.aws.begin_synthesis(context)

@@ -15,6 +15,7 @@ from cadenza.core.db import connect
 from cadenza.core.log import get_logger
 from cadenza.core.queues import Queue
 from cadenza.core.settings import ApiSettings, load
+from cadenza.delivery.providers.passwords import Passwords
 from cadenza.engine.wakes import Wakes
 
 log = get_logger()
@@ -31,6 +32,8 @@ def office() -> Office:
         lead_queue=Queue(settings.lead_analysis_queue_url),
         creation_queue=Queue(settings.campaign_creation_queue_url),
         clock=utc_now,
+        passwords=Passwords(settings.sender_secrets_path),
+        public_url=settings.public_url,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -14,7 +15,8 @@ from cadenza.core.messages import SEND_MESSAGES, SendWanted
 from cadenza.core.queues import Queue
 from cadenza.core.settings import SendSettings, load, secrets
 from cadenza.delivery.hints import Hints
-from cadenza.delivery.providers import ses
+from cadenza.delivery.providers import ses, smtp
+from cadenza.delivery.providers.passwords import Passwords
 from cadenza.delivery.service import Delivery
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.service import Engine
@@ -35,7 +37,10 @@ def delivery() -> Delivery:
         database=database,
         engine=Engine(database, dispatcher, utc_now),
         hints=Hints(send, dispatcher),
-        providers={ses.NAME: ses.Ses(settings.ses_configuration_set)},
+        providers={
+            ses.NAME: ses.Ses(settings.ses_configuration_set, tenant=settings.ses_tenant),
+            smtp.NAME: smtp.Smtp(Passwords(settings.sender_secrets_path), private_hosts=settings.smtp_private_hosts),
+        },
         links=Links(settings.public_url, secrets(settings.app_secret_arn).link_signing_key),
         clock=utc_now,
         processes=settings.send_concurrency,
@@ -43,12 +48,12 @@ def delivery() -> Delivery:
 
 
 @log.inject_lambda_context(clear_state=True)
-def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:  # noqa: ARG001 - Lambda's signature
-    """Send what each message names; one whose provider cannot take it for now comes back by itself."""
+def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:
+    """Send what each message names; what cannot be sent for now, or in time, comes back by itself."""
+    until = utc_now() + timedelta(milliseconds=context.get_remaining_time_in_millis())
+
+    def send(wanted: SendWanted) -> None:
+        log.set_correlation_id(wanted.correlation_id)
+        delivery().send(wanted.message_ids, wanted.correlation_id, until)
+
     return consume(event, SEND_MESSAGES, send)
-
-
-def send(wanted: SendWanted) -> None:
-    """Send one message's worth."""
-    log.set_correlation_id(wanted.correlation_id)
-    delivery().send(wanted.message_ids, wanted.correlation_id)

@@ -66,6 +66,11 @@ class LambdaContext:
     memory_limit_in_mb: int = 128
     invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:test"
     aws_request_id: str = "7b1c2f1e-0000-4000-8000-000000000000"
+    remaining_s: int = 300
+
+    def get_remaining_time_in_millis(self) -> int:
+        """How long the function may still run."""
+        return self.remaining_s * 1000
 
 
 @pytest.fixture

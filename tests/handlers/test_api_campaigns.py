@@ -8,9 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 from sqlalchemy.engine import URL
 
 from cadenza.campaigns.timeline import timeline
+from cadenza.core import tables
 from cadenza.core.db import Database
 from cadenza.core.messages import Grade, SignalKind, SignalReported
 from cadenza.core.states import CampaignStatus, EnrolmentStatus, MessageStatus
@@ -83,6 +85,40 @@ def test_a_start_names_everything_that_is_missing_at_once(api: Client):
 def test_a_malformed_campaign_is_refused_and_its_field_named(api: Client, body: Any, pointer: str):
     """Broken, the caller would have to guess what is wrong."""
     assert set(api.call("POST", "/v1/campaigns", body).problem(400)) == {pointer}
+
+
+@pytest.mark.parametrize(
+    ("sender", "says"),
+    [
+        ({"postal_address": " "}, "postal address"),
+        ({"name": "", "company": " "}, "neither a name nor a company"),
+        ({"email": "ada@gmail.com"}, "but its own provider"),
+        ({"email": "ada@@tidewater"}, "no address that mail can be sent from"),
+        ({"reply_to": "nobody"}, "no address that answers can reach"),
+    ],
+)
+def test_nothing_starts_without_what_the_law_and_the_receivers_want(
+    api: Client, database: Database, scene: Scene, sender: dict[str, str], says: str
+):
+    """Broken, a campaign would begin whose mails are unlawful, or refused everywhere."""
+    with database.worker() as conn:
+        conn.execute(update(tables.sender_identities).values(**sender))
+    missing = api.call("POST", f"/v1/campaigns/{scene.campaign_id}/start").problem(409)
+    assert says in missing["/sender_id"]
+
+
+def test_nothing_starts_whose_opt_out_leads_nowhere(
+    queues: Queues,  # noqa: ARG001
+    database_url: URL,
+    database: Database,
+    scene: Scene,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Broken, people could not unsubscribe, and the law wants that they can."""
+    monkeypatch.setenv("PUBLIC_URL", "http://go.cadenza.example")
+    with environment(database_url, monkeypatch):
+        reply = client(database, scene.workspace_id).call("POST", f"/v1/campaigns/{scene.campaign_id}/start")
+    assert "opt-out" in reply.problem(409)[""]
 
 
 def test_an_address_sends_under_one_name(api: Client):

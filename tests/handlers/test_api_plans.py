@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
+import email
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import select, update
 from sqlalchemy.engine import URL
 
 from cadenza.cli import main
+from cadenza.core import tables
 from cadenza.core.db import Database
-from cadenza.core.states import Role
+from cadenza.core.states import MessageStatus, Role
 from cadenza.planning.model import json_schema
-from tests.handlers.api_client import Client, client, environment
-from tests.handlers.conftest import Queues
-from tests.store.builders import add_workspace
+from cadenza.signals.links import Links, UnknownLink
+from tests.handlers.api_client import Client, client, column, environment
+from tests.handlers.conftest import SECRETS, Queues
+from tests.store.builders import NOW, add_contact, add_enrolment, add_scene, add_workspace
 
 PLAN = Path(__file__).parents[1] / "unit" / "plans" / "outreach-1.0.json"
 OUTREACH: dict[str, Any] = json.loads(PLAN.read_text(encoding="utf-8"))
+MAILS: dict[str, Any] = {
+    "version": "1.1",
+    "timezone": "UTC",
+    "startNodeId": "intro",
+    "nodes": [
+        {
+            "id": "intro",
+            "action": "send",
+            "subject": "An idea for {{company}}",
+            "body": "Hi {name}: https://a.example/",
+        },
+        {"id": "bad", "action": "send", "subject": "Hi {nmae}", "body": "As {{title}}"},
+        {"id": "end", "action": "stop"},
+    ],
+}
 START = "2026-01-05T09:00:00Z"
 BROKEN = OUTREACH | {"timezone": "Mars/Olympus"}
 
@@ -49,9 +70,10 @@ def test_a_plan_is_checked(api: Client):
     assert {"code": "bad_zone", "severity": "error", "pointer": "/timezone"}.items() <= bad["findings"][0].items()
 
 
-def test_a_check_knows_the_template_variables(api: Client):
+@pytest.mark.parametrize("body", ["Hello {{first_nam}}", "Hello {first_nam}"])
+def test_a_check_knows_the_template_variables(api: Client, body: str):
     """Broken, a plan would be found good here and refused when it is to run."""
-    node = {"id": "a", "action": "send", "subject": "s", "body": "Hello {{first_nam}}"}
+    node = {"id": "a", "action": "send", "subject": "s", "body": body}
     plan = {"version": "1.1", "timezone": "UTC", "startNodeId": "a", "nodes": [node]}
     checked = api.post("/v1/plans/check", {"plan": plan})
     assert [found["pointer"] for found in checked["findings"] if found["code"] == "unknown_variable"] == [
@@ -99,3 +121,99 @@ def test_what_cannot_be_stored_is_refused(api: Client, note: object):
     """Broken, half a surrogate pair or a deep nest would be answered 500."""
     raw = json.dumps({"plan": OUTREACH | {"note": note}}).encode()
     assert set(api.call("POST", "/v1/plans/check", raw=raw).problem(400)) == {"/plan"}
+
+
+# --- previews ----------------------------------------------------------------------------------------------------
+
+
+def test_a_node_s_mail_is_shown_as_it_would_leave(api: Client):
+    """Broken, an author would see the mail for the first time when a stranger has it."""
+    body = {
+        "plan": MAILS,
+        "node": "intro",
+        "recipient": {"email": "grace@acme.example", "name": "Grace Höpper", "company": "Acme & Sons"},
+        "sender": {"name": "Ada", "email": "ada@tidewater.example", "postal_address": "1 Quay"},
+    }
+    shown = api.post("/v1/plans/preview", body)
+    mail, headers = shown["mail"], {header["name"]: header["value"] for header in shown["mail"]["headers"]}
+    assert (mail["sender"], mail["to"]) == ("ada@tidewater.example", "grace@acme.example")
+    assert mail["subject"] == headers["Subject"] == "An idea for Acme & Sons"
+    assert mail["text"].startswith("Hi Grace Höpper: https://a.example/")
+    assert "1 Quay" in mail["html"]
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert [name for name, _ in email.message_from_string(mail["eml"]).items()] == list(headers)
+
+
+def test_nothing_in_a_preview_does_anything(api: Client):
+    """Broken, looking at a preview would unsubscribe somebody, or count as a click."""
+    mail = api.post("/v1/plans/preview", {"plan": MAILS, "node": "intro"})["mail"]
+    urls = re.findall(r"https://go\.cadenza\.example[^\s\"<>]+", mail["html"] + mail["text"])
+    assert urls
+    ours = Links("https://go.cadenza.example", SECRETS["link_signing_key"])
+    for url in urls:
+        assert url.startswith("https://go.cadenza.example/preview/")
+        token = url.rpartition("/")[2].removesuffix(".gif")
+        for verify in (ours.verify_open, ours.verify_click, ours.verify_unsubscribe):
+            with pytest.raises(UnknownLink):
+                verify(token)
+    assert f"unsubscribe%20{UUID(int=0)}" in mail["eml"]
+
+
+def test_a_preview_names_what_keeps_the_mail_from_leaving(api: Client):
+    """Broken, an author would learn of a missing value from a mail that was never sent."""
+    shown = api.post("/v1/plans/preview", {"plan": MAILS, "node": "bad", "sender": {"postal_address": " "}})
+    assert shown["mail"] is None
+    found = {(finding["code"], finding["pointer"]) for finding in shown["findings"]}
+    assert {
+        ("missing_postal_address", "/nodes/1"),
+        ("unknown_variable", "/nodes/1/subject"),
+        ("missing_value", "/nodes/1/body"),
+    } <= found
+    assert len(found) == len(shown["findings"]), "each fault once"
+    assert all(finding["fix"] for finding in shown["findings"])
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"node": "end"}, "/node"),
+        ({"node": "nope"}, "/node"),
+        ({"plan": {"nodes": 1}}, "/plan/nodes"),
+        ({"recipient": {"email": "grace"}}, "/recipient/email"),
+        ({"recipient": {"nmae": "x"}}, "/recipient/nmae"),
+    ],
+)
+def test_a_preview_of_nothing_is_refused(api: Client, change: Any, pointer: str):
+    """Broken, the caller would have to guess what is wrong."""
+    problems = api.call("POST", "/v1/plans/preview", {"plan": MAILS, "node": "intro"} | change).problem(400)
+    assert pointer in problems
+
+
+def test_an_enrolment_s_next_mail_is_shown(api: Client, database: Database):
+    """Broken, an operator could not see what a certain person will read."""
+    with database.worker() as conn:
+        scene = add_scene(conn)
+        scene.add_message(conn, status=MessageStatus.SENT, sent_at=NOW, provider="ses", provider_message_id="0102-00")
+        enrolment_id = conn.execute(select(tables.contact_campaigns.c.id)).scalar_one()
+    viewer = client(database, scene.workspace_id, Role.VIEWER)
+    first = viewer.get(f"/v1/enrolments/{enrolment_id}/preview")
+    assert (first["node"], first["mail"]["subject"]) == ("intro", "An idea for Acme Logistics")
+    again = viewer.get(f"/v1/enrolments/{enrolment_id}/preview?node=again")["mail"]
+    headers = {header["name"]: header["value"] for header in again["headers"]}
+    assert again["text"].startswith("Hi Grace, did you see my mail?")
+    assert headers["In-Reply-To"] == "<0102-00@eu-central-1.amazonses.com>", "it goes on with the conversation"
+    assert column(database, "outbound_messages.status") == ["sent"], "nothing is queued"
+    assert viewer.call("GET", f"/v1/enrolments/{enrolment_id}/preview?node=end").problem(400).keys() == {"/node"}
+    assert api.call("GET", f"/v1/enrolments/{enrolment_id}/preview").status == 404, "another workspace's (I9)"
+
+
+def test_an_enrolment_without_a_sender_has_no_mail(database: Database, api: Client):
+    """Broken, a campaign that is not finished would answer with an error of ours."""
+    with database.worker() as conn:
+        scene = add_scene(conn)
+        conn.execute(update(tables.campaigns).values(sender_id=None))
+        contact_id = add_contact(conn, scene.workspace_id)
+        enrolment_id = add_enrolment(conn, scene.workspace_id, scene.campaign_id, contact_id, scene.plan_id)
+    assert api.workspace_id != scene.workspace_id
+    shown = client(database, scene.workspace_id).get(f"/v1/enrolments/{enrolment_id}/preview")
+    assert (shown["mail"], [finding["code"] for finding in shown["findings"]]) == (None, ["no_sender"])

@@ -79,6 +79,18 @@ def test_a_message_that_its_provider_cannot_take_now_comes_back(
     assert int(waiting["ApproximateNumberOfMessagesDelayed"]) + int(waiting["ApproximateNumberOfMessages"]) == 1
 
 
+def test_what_does_not_fit_into_the_function_s_time_comes_back(
+    sending: Queues, database: Database, recorded: Callable[[str], dict[str, Any]]
+):
+    """Broken, a message that the platform cuts off in the middle would be unknown, and never be sent."""
+    add_recorded_message(database, "ada@nordlicht.example")
+    handler(recorded("send-wanted"), LambdaContext(remaining_s=60))  # type: ignore[arg-type]
+    assert status(database) == MessageStatus.QUEUED
+    url = sending.urls["message-send"]
+    waiting = sending.client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert int(waiting["ApproximateNumberOfMessagesDelayed"]) == 1
+
+
 def test_a_repeated_batch_is_answered_and_changes_nothing(
     sending: Queues, database: Database, recorded: Callable[[str], dict[str, Any]]
 ):

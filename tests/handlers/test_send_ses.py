@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,8 @@ from botocore.config import Config
 from moto import mock_aws
 
 from cadenza.core.errors import Retryable
-from cadenza.core.ids import MessageId
-from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Rejected, Sent
+from cadenza.core.ids import MessageId, SenderId
+from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Rejected, Sender, Sent
 from cadenza.delivery.providers.ses import MEANINGS, Meaning, Ses, meaning
 from local.world.mail import MailCapture
 
@@ -33,6 +34,7 @@ MAIL = Mail(
     "grace@acme.example",
     "Hi",
     b"From: ada@nordlicht.example\r\nTo: grace@acme.example\r\nSubject: Hi\r\n\r\nHello\r\n",
+    Sender(SenderId(UUID(int=1)), "ada@nordlicht.example"),
 )
 
 R, N, A = Meaning.REJECTED, Meaning.RETRYABLE, Meaning.AMBIGUOUS
@@ -46,15 +48,39 @@ TABLE = {
     ("NotFoundException", 404): N,
     ("SendingPausedException", 400): N,
     ("TooManyRequestsException", 429): N,
-    # common to all of AWS
-    ("AccessDeniedException", 403): N,
-    ("ExpiredTokenException", 403): N,
-    ("InvalidClientTokenId", 403): N,
-    ("SignatureDoesNotMatch", 403): N,
-    ("ThrottlingException", 400): N,
-    ("ServiceUnavailable", 503): N,
-    ("InternalFailure", 500): A,
+    # SES's others
+    ("ConcurrentModificationException", 500): N,
+    ("ConflictException", 409): N,
     ("InternalServiceErrorException", 500): A,
+    ("InvalidParameterValue", 400): R,
+    # common to all of AWS
+    ("AccessDenied", 403): N,
+    ("AccessDeniedException", 403): N,
+    ("ExpiredToken", 403): N,
+    ("ExpiredTokenException", 403): N,
+    ("IncompleteSignature", 403): N,
+    ("InternalFailure", 500): A,
+    ("InternalServerError", 500): A,
+    ("InternalServiceError", 500): A,
+    ("InvalidClientTokenId", 403): N,
+    ("InvalidSignatureException", 403): N,
+    ("MissingAuthenticationToken", 403): N,
+    ("MissingAuthenticationTokenException", 403): N,
+    ("NotAuthorized", 401): N,
+    ("OptInRequired", 403): N,
+    ("RequestEntityTooLargeException", 413): R,
+    ("RequestExpired", 400): N,
+    ("RequestThrottled", 400): N,
+    ("RequestThrottledException", 400): N,
+    ("RequestTimeout", 408): A,
+    ("RequestTimeoutException", 408): A,
+    ("ServiceUnavailable", 503): N,
+    ("ServiceUnavailableException", 503): N,
+    ("SignatureDoesNotMatch", 403): N,
+    ("Throttling", 400): N,
+    ("ThrottlingException", 400): N,
+    ("UnrecognizedClientException", 403): N,
+    ("ValidationException", 400): R,
     # never heard of
     ("SomethingNew", 400): R,
     ("SomethingNew", 403): N,
@@ -142,6 +168,7 @@ def test_every_error_that_sendemail_declares_is_in_the_table():
     """Broken, an error that SES documents would be judged by a guess."""
     declared = client("http://127.0.0.1:1").meta.service_model.operation_model("SendEmail").error_shapes
     assert {shape.name for shape in declared} <= MEANINGS.keys()
+    assert {code for code, _ in TABLE} >= MEANINGS.keys(), "each is pinned to its meaning above"
 
 
 @pytest.mark.parametrize(
@@ -225,6 +252,18 @@ def test_a_mail_reaches_ses_whole_with_our_id_as_its_tag(tmp_path: Path):
     assert again == Sent(second.provider_id), "a closed provider stays usable"
     assert (first.sender, first.recipients, first.raw) == (MAIL.sender, (MAIL.to,), MAIL.raw)
     assert (first.message_id, first.configuration_set) == (str(MESSAGE_ID), "outreach")
+
+
+@pytest.mark.parametrize(
+    ("own", "installation_s", "tenant"), [("north", "south", "north"), ("", "south", "south"), ("", "", None)]
+)
+def test_a_mail_counts_for_its_sender_s_tenant(tmp_path: Path, own: str, installation_s: str, tenant: str | None):
+    """Broken, one customer's bounces would spoil another's reputation, or pause all of them."""
+    with MailCapture(tmp_path) as capture:
+        ses = Ses("outreach", client(capture.url), installation_s)
+        ses.send(replace(MAIL, identity=replace(MAIL.identity, settings={"tenant": own})))
+        ses.close()
+    assert json.loads(capture.captured[0].body).get("TenantName") == tenant
 
 
 def test_ses_as_moto_knows_it_takes_the_request(monkeypatch: pytest.MonkeyPatch):

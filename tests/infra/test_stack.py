@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from cadenza.delivery import senders
 from cadenza.delivery.reputation import EVENT
 from infra.config import InfraConfig
 from infra.topology import FUNCTIONS, QUEUES
@@ -180,6 +181,35 @@ def test_only_the_local_stage_has_a_stand_in_for_sns(production: Synthesised, lo
             InfraConfig.model_validate(context)
 
 
+def test_passwords_are_written_by_one_function_and_read_by_another(either: Synthesised) -> None:
+    """Who breaks into the API could otherwise read every customer's mailbox password."""
+    doing = {
+        name: {
+            action
+            for statement in either.statements(name)
+            if "parameter/cadenza/" in json.dumps(statement["Resource"])
+            for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        }
+        for name in FUNCTIONS
+    }
+    assert {name: actions for name, actions in doing.items() if actions} == {
+        "api": {"ssm:PutParameter", "ssm:DeleteParameter"},
+        "send": {"ssm:GetParameter"},
+    }
+    paths = {either.function(name)["Environment"]["Variables"]["SENDER_SECRETS_PATH"] for name in ("api", "send")}
+    assert len(paths) == 1
+    assert paths.pop().endswith("/senders")
+
+
+def test_tenants_are_those_that_were_chosen(assets: dict[str, str], tmp_path: Path) -> None:
+    """A sender could otherwise put its mail, and its bounces, on another customer's reputation."""
+    found = synthesise(tmp_path, {**assets, "senderIdentities": ["mail.example"], "sesTenants": ["north", "south"]})
+    (send,) = (s for s in found.statements("send") if s["Action"] == "ses:SendEmail")
+    tenants = [str(r["Fn::Join"][1][-1]) for r in send["Resource"] if ":tenant/" in json.dumps(r)]
+    assert tenants == [":tenant/north/*", ":tenant/south/*"]
+    assert found.function("send")["Environment"]["Variables"]["SES_TENANT"] == "north"
+
+
 def test_routes_lead_to_the_right_function(either: Synthesised) -> None:
     """An opt-out or a provider's event that reaches the api would need Postgres, and a key nobody has."""
     integrations = either.of_type("AWS::ApiGatewayV2::Integration")
@@ -259,15 +289,16 @@ def test_dead_letters_wake_somebody(production: Synthesised) -> None:
     assert all(a["Threshold"] == 0 and a["AlarmActions"] for a in dead)
 
 
-def test_a_pause_for_bad_reputation_wakes_somebody(production: Synthesised) -> None:
-    """A campaign that paused itself would stand still until somebody happens to look."""
-    (counted,) = production.of_type("AWS::Logs::MetricFilter").values()
-    assert counted["Properties"]["FilterPattern"] == f'{{ $.message = "{EVENT}" }}'
-    (metric,) = counted["Properties"]["MetricTransformations"]
+def test_what_pauses_by_itself_wakes_somebody(production: Synthesised) -> None:
+    """A campaign or sender that was paused would stand still until somebody happens to look."""
+    filters = [f["Properties"] for f in production.of_type("AWS::Logs::MetricFilter").values()]
+    assert {f["FilterPattern"] for f in filters} == {f'{{ $.message = "{line}" }}' for line in (EVENT, senders.EVENT)}
     alarms = [a["Properties"] for a in production.of_type("AWS::CloudWatch::Alarm").values()]
-    (alarm,) = (a for a in alarms if a.get("MetricName") == metric["MetricName"])
-    assert (alarm["Namespace"], alarm["Threshold"]) == (metric["MetricNamespace"], 0)
-    assert alarm["AlarmActions"]
+    for counted in filters:
+        (metric,) = counted["MetricTransformations"]
+        (alarm,) = (a for a in alarms if a.get("MetricName") == metric["MetricName"])
+        assert (alarm["Namespace"], alarm["Threshold"]) == (metric["MetricNamespace"], 0)
+        assert alarm["AlarmActions"]
 
 
 def test_what_it_says_at_the_end(either: Synthesised) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from cadenza.campaigns import invariants
 from cadenza.core.clock import utc_now
 from local.system import LocalSystem
+from tests.handlers.smtp_servers import Scripted
 
 pytestmark = pytest.mark.local_aws
 
@@ -37,12 +39,10 @@ class Operator:
         assert response.is_success, response.text
         return response.json()
 
-    def campaign(self) -> str:
-        """A running campaign."""
-        sender = self.post(
-            "/v1/senders",
-            {"name": "Nora", "email": "nora@tidewater.example", "company": "Tidewater", "postal_address": "Quay 7"},
-        )
+    def campaign(self, **sender_s: Any) -> str:
+        """A running campaign; ``sender_s`` is what is special about its sender."""
+        named = {"name": "Nora", "email": "nora@tidewater.example", "company": "Tidewater", "postal_address": "Quay 7"}
+        sender = self.post("/v1/senders", named | sender_s)
         campaign = self.post(
             "/v1/campaigns",
             {
@@ -83,6 +83,22 @@ def test_one_lead_becomes_sent_mails_under_least_privilege(system: LocalSystem, 
     assert any(name.startswith("wake-") for name in names)
     assert operator.http.get(f"/v1/leads/{lead['id']}").json()["status"] == "analyzed"
     assert {name: depth for name, depth in system.queue_depths().items() if depth and "DLQ" in name} == {}
+
+
+def test_mail_leaves_by_a_mailbox_whose_password_only_the_sending_function_can_read(
+    system: LocalSystem, operator: Operator
+) -> None:
+    """If it failed, a grant would be missing on the password's way, and no operator could use their own mailbox."""
+    mailbox = Scripted({"EHLO": "250-hello\r\n250 AUTH PLAIN", "AUTH": "235 ok"})
+    with mailbox.serving() as port:
+        smtp = {"host": "127.0.0.1", "port": port, "security": "none", "username": "nora", "password": "a secret"}
+        campaign_id = operator.campaign(smtp=smtp)
+        operator.post("/v1/leads", {"url": "https://spreekargo.example", "campaign_id": campaign_id})
+        sent = "SELECT count(*) FROM outbound_messages WHERE workspace_id = :workspace AND status = 'sent'"
+        assert system.settle(lambda: operator.count(sent) == 3, PATIENCE_S), "\n".join(system.function_logs())
+    assert len(mailbox.contents) == 3
+    assert b64encode(b"\0nora\0a secret").decode() in next(line for line in mailbox.said if line.startswith("AUTH"))
+    assert "a secret" not in "\n".join(system.function_logs())
 
 
 def test_signed_webhooks_are_taken_while_the_database_is_down(system: LocalSystem, operator: Operator) -> None:

@@ -343,9 +343,9 @@ def test_only_the_holder_of_an_attempt_may_end_it(world: World, now: datetime):
         claim(conn, [message_id], attempt)
     stranger = Attempt(new_id(), now, now + LEASE)
     with world.database.worker() as conn:
-        assert outbox.release(conn, stranger, [message_id]) == []
-        assert outbox.release(conn, attempt, [message_id]) == [message_id]
-        assert outbox.release(conn, attempt, [message_id]) == []
+        assert outbox.release(conn, stranger, {message_id: "away"}) == []
+        assert outbox.release(conn, attempt, {message_id: "away"}) == [message_id]
+        assert outbox.release(conn, attempt, {message_id: "away"}) == []
 
 
 def test_an_erased_contact_is_not_written_to(world: World):

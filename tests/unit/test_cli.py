@@ -52,3 +52,52 @@ def test_a_missing_database_is_said_so(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.delenv("DATABASE_URL", raising=False)
     assert main(["invariants"]) == UNUSABLE
     assert "DATABASE_URL" in capsys.readouterr().err
+
+
+MAILS = {
+    "version": "1.1",
+    "timezone": "UTC",
+    "startNodeId": "a",
+    "nodes": [
+        {"id": "a", "action": "send", "subject": "Für {{name}}", "body": "Hi {name}{% if title %}, {title}{% endif %}"}
+    ],
+}
+
+
+def preview(tmp_path: Path, *options: str) -> int:
+    """Run ``cadenza preview`` on `MAILS`."""
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(MAILS))
+    return main(["preview", str(plan), "--node", "a", *options])
+
+
+def test_preview_shows_a_mail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If it failed, an author would need an installation to see a mail."""
+    assert preview(tmp_path, "--to", "Grace Höpper", "--title", "CEO", "--email", "grace@acme.example") == OK
+    shown = capsys.readouterr().out
+    assert "To: =?utf-8?b?R3JhY2UgSMO2cHBlcg==?= <grace@acme.example>" in shown
+    assert "\n\nHi Grace Höpper, CEO\n" in shown
+    assert preview(tmp_path, "--text") == OK
+    assert capsys.readouterr().out.startswith("Hi Sam Sample\n")
+    assert preview(tmp_path, "--html") == OK
+    assert "<p>Hi Sam Sample</p>" in capsys.readouterr().out
+
+
+def test_preview_gives_the_very_bytes(tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """If it failed, a mail program would open something else than what is sent."""
+    sender = tmp_path / "sender.json"
+    sender.write_text(json.dumps({"name": "Ada", "email": "ada@tidewater.example", "daily_cap": 5}))
+    assert preview(tmp_path, "--eml", "--sender", str(sender)) == OK
+    raw = capsysbinary.readouterr().out
+    assert raw.startswith(b"From: Ada <ada@tidewater.example>\r\n")
+    assert b"\n" not in raw.replace(b"\r\n", b"")
+
+
+def test_preview_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """If it failed, an author would see nothing, and not know why."""
+    assert preview(tmp_path, "--email", "grace") == UNUSABLE
+    assert "/email: " in capsys.readouterr().err
+    sender = tmp_path / "sender.json"
+    sender.write_text(json.dumps({"postal_address": ""}))
+    assert preview(tmp_path, "--sender", str(sender)) == UNUSABLE
+    assert "missing_postal_address" in capsys.readouterr().err

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 from werkzeug.wrappers import Request, Response
 
+from cadenza.core.addresses import is_public
 from cadenza.leads.crawler import StopReason, crawl
 from cadenza.leads.fetch import Trouble
 from cadenza.leads.guard import (
@@ -18,7 +19,6 @@ from cadenza.leads.guard import (
     GuardedTransport,
     PublicHosts,
     StaticHosts,
-    is_public,
     system_addresses,
 )
 from local.world.server import LOOPBACK, LoopbackServer

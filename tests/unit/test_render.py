@@ -12,7 +12,7 @@ import pytest
 from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, SenderId, WorkspaceId
 from cadenza.core.states import Channel
 from cadenza.delivery.model import Claimed, Content, Recipient, Rejected, Sender, Stay
-from cadenza.delivery.render import Rendered, render
+from cadenza.delivery.render import Rendered, faults, render
 from cadenza.delivery.variables import VARIABLES, values
 from cadenza.signals.links import Links
 
@@ -143,6 +143,21 @@ def test_a_name_without_a_value_is_refused_unless_the_template_has_a_way_out():
     untitled = replace(GRACE, title="")
     assert refused(claimed("As {{title}}, you", to=untitled)) == "this recipient has no title"
     assert rendered(claimed("As {{title|default('expert')}}", to=untitled)).text.startswith("As expert")
+    choice = "{% if title %}As {title}{% else %}Well{% endif %}, {name}"
+    assert rendered(claimed(choice, to=untitled)).text.startswith("Well, Grace")
+    assert rendered(claimed(choice)).text.startswith("As Head of Logistics, Grace")
+
+
+def test_every_fault_is_named_with_its_field():
+    """Broken, an author would mend one fault after another."""
+    message = claimed("As {{title}}", subject="Hi {nmae}", html="{% for %}", to=replace(GRACE, title=""))
+    message = replace(message, sender=replace(ADA, postal_address=""))
+    assert [(fault.field, fault.code) for fault in faults(message, LINKS)] == [
+        ("", "missing_postal_address"),
+        ("subject", "unknown_variable"),
+        ("body", "missing_value"),
+        ("html", "bad_template"),
+    ]
 
 
 def test_a_mailbox_without_a_person_is_addressed_by_its_company():
@@ -171,6 +186,54 @@ def test_both_parts_carry_opt_out_and_postal_address(html: str):
     for line in ("Nordlicht GmbH", "Weg 1", "20095 Hamburg"):
         assert line in mail.text
         assert line in mail.html
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<div style="display:none">',
+        "<!--",
+        "<p>Hi<style>p{display:none}</style>",
+        "<style>p{display:none}",
+        "<script>",
+        '<div style="height:0;overflow:hidden"><table><tr><td>',
+        "<textarea>",
+        "<title>",
+        "<template>",
+        "<noscript>",
+        "<select><option>",
+        "<plaintext>",
+        "<svg><desc>",
+        "</div></div></body></html><div hidden>",
+    ],
+)
+def test_no_plan_can_hide_the_footer(html: str):
+    """Broken, a plan could send mail whose opt-out nobody sees, which is unlawful."""
+
+    class Around(HTMLParser):
+        """What the opt-out's paragraph stands in."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.open: list[tuple[str, str]] = []
+            self.found: list[list[tuple[str, str]]] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            """See `HTMLParser`."""
+            if tag == "a" and dict(attrs).get("href") == LINKS.unsubscribe(MESSAGE_ID):
+                self.found.append(list(self.open))
+            if tag not in {"meta", "img", "br", "hr"}:
+                self.open.append((tag, dict(attrs).get("style") or ""))
+
+        def handle_endtag(self, tag: str) -> None:
+            """See `HTMLParser`."""
+            assert self.open.pop()[0] == tag, "the mail's own elements are closed in order"
+
+    around = Around()
+    around.feed(rendered(claimed("Hi", html=html)).html)
+    (path,) = around.found
+    assert [tag for tag, _ in path] == ["html", "body", "div", "p"]
+    assert not any("none" in style or "hidden" in style for _, style in path)
 
 
 def test_links_of_the_html_part_are_tracked_and_lead_where_they_did():

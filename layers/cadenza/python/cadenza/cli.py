@@ -7,21 +7,28 @@ import gc
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar, cast
 
 from cadenza.core.errors import CadenzaError, FieldProblem, InvalidInput
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from cadenza.engine.model import SendingRules
     from cadenza.planning.compiled import CompiledPlan
     from cadenza.planning.findings import Finding
     from cadenza.simulate.tape import Event
 
+M = TypeVar("M", bound="BaseModel")
+
 OK, BROKEN, UNUSABLE = 0, 1, 2
+
+_SAMPLE_URL = "https://links.your-domain.example"
+"""Where the links of a previewed mail lead, on a machine that is no installation."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,17 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     gc.disable()  # A seventh of the time: what a command imports is no garbage, and it is over before there is much.
     try:
-        match options.command:
-            case "check":
-                return _check(options.plan, as_json=options.json)
-            case "simulate":
-                return _simulate(options)
-            case "migrate":
-                return _migrate(options.database_url)
-            case "invariants":
-                return _invariants(options.database_url)
-            case _:
-                raise AssertionError(options.command)
+        return _COMMANDS[options.command](options)
     except InvalidInput as error:
         for problem in error.problems or ():
             print(f"{problem.pointer or '/'}: {problem.detail}", file=sys.stderr)
@@ -72,6 +69,23 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--all", action="store_true", help="explore every branch")
     simulate.add_argument("--json", action="store_true", help="print JSON")
     simulate.add_argument("--dot", action="store_true", help="draw the plan (with --all: every branch) for Graphviz")
+
+    preview = commands.add_parser("preview", help="show a mail of a plan as it would leave")
+    preview.add_argument("plan", metavar="PLAN.json", help='the plan; "-" reads standard input')
+    preview.add_argument("--node", required=True, metavar="ID", help="the send node whose mail is wanted")
+    for option, what in (
+        ("name", "the recipient's name"),
+        ("email", "the recipient's address"),
+        ("title", "the recipient's job title"),
+        ("company", "the recipient's company"),
+        ("domain", "the recipient's domain"),
+    ):
+        flag = "--to" if option == "name" else f"--{option}"
+        preview.add_argument(flag, dest=option, metavar=option.upper(), help=f"{what}; default: made up")
+    preview.add_argument("--sender", metavar="SENDER.json", help="who writes: the JSON that POST /v1/senders takes")
+    shape = preview.add_mutually_exclusive_group()
+    for option, what in (("eml", "the whole mail, as bytes"), ("html", "its HTML part"), ("text", "its text part")):
+        shape.add_argument(f"--{option}", dest="shape", action="store_const", const=option, help=f"print {what}")
 
     for name, help_text in (
         ("migrate", "bring a database's schema to the newest version"),
@@ -121,6 +135,54 @@ def _simulate(options: argparse.Namespace) -> int:
         _print(_lines(checked.findings), sys.stderr if options.dot else None)
     _print(lines)
     return OK
+
+
+def _preview(options: argparse.Namespace) -> int:
+    from cadenza.campaigns import preview  # noqa: PLC0415
+    from cadenza.campaigns.model import SampleRecipient, SampleSender  # noqa: PLC0415
+    from cadenza.core.clock import utc_now  # noqa: PLC0415
+
+    given = {name: getattr(options, name) for name in SampleRecipient.model_fields if getattr(options, name, None)}
+    to = _validated(SampleRecipient, given)
+    by = _validated(SampleSender, _sample_sender(options.sender) if options.sender else {})
+    now = utc_now().replace(microsecond=0)
+    shown = preview.preview_plan(_read_json(options.plan), options.node, to, by, _SAMPLE_URL, now)
+    _print(_lines(shown.findings), sys.stderr)
+    if shown.composed is None:
+        return UNUSABLE
+    rendered = shown.composed.rendered
+    match options.shape:
+        case "eml":
+            sys.stdout.flush()
+            sys.stdout.buffer.write(shown.composed.mail.raw)
+        case "html":
+            print(rendered.html, end="")
+        case "text":
+            print(rendered.text, end="")
+        case _:
+            _print((*(f"{name}: {value}" for name, value in shown.headers), "", rendered.text.rstrip()))
+    return OK
+
+
+def _sample_sender(path: str) -> dict[str, object]:
+    from cadenza.campaigns.model import SampleSender  # noqa: PLC0415
+
+    source = _read_json(path)
+    if not isinstance(source, dict):
+        raise InvalidInput(f"{path} is not a JSON object")
+    known = cast("dict[str, object]", source)
+    return {name: value for name, value in known.items() if name in SampleSender.model_fields}
+
+
+def _validated(model: type[M], given: Mapping[str, object]) -> M:
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from cadenza.core.problems import field_problems  # noqa: PLC0415
+
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise InvalidInput("no mail can be made of this", field_problems(error)) from error
 
 
 def _played(
@@ -238,3 +300,12 @@ def _database(url: str):  # noqa: ANN202 - its type would import SQLAlchemy for 
     if not url:
         raise InvalidInput("give --database-url or set DATABASE_URL")
     return Database(url)
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "check": lambda options: _check(options.plan, as_json=options.json),
+    "simulate": _simulate,
+    "preview": _preview,
+    "migrate": lambda options: _migrate(options.database_url),
+    "invariants": lambda options: _invariants(options.database_url),
+}

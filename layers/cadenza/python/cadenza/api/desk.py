@@ -21,6 +21,7 @@ from cadenza.core.errors import Retryable
 from cadenza.core.ids import CampaignId, WorkspaceId
 from cadenza.core.log import get_logger
 from cadenza.core.queues import Queue
+from cadenza.delivery.providers.passwords import Passwords
 from cadenza.engine.apply import FollowUp
 from cadenza.engine.completion import complete_campaigns
 from cadenza.engine.dispatch import Dispatcher
@@ -50,6 +51,8 @@ class Office:
     lead_queue: Queue
     creation_queue: Queue
     clock: Clock
+    passwords: Passwords
+    public_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +78,14 @@ class Desk:
     @property
     def campaigns(self) -> Campaigns:
         """The workspace's campaigns."""
-        return Campaigns(self.office.database, self.office.dispatcher, self.workspace_id, self.office.clock)
+        office = self.office
+        return Campaigns(office.database, office.dispatcher, self.workspace_id, office.clock, office.public_url)
 
     @property
     def senders(self) -> Senders:
         """The workspace's senders."""
-        return Senders(self.office.database, self.office.dispatcher, self.workspace_id, self.office.clock)
+        office = self.office
+        return Senders(office.database, office.dispatcher, self.workspace_id, office.clock, office.passwords)
 
     @property
     def people(self) -> People:

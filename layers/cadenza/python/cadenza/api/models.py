@@ -27,6 +27,7 @@ from cadenza.core.states import (
     MessageStatus,
     UnknownPolicy,
 )
+from cadenza.delivery.providers.accounts import SesAccount, SmtpAccount
 from cadenza.engine.rules import EVERY_DAY, CampaignRules, Holidays, HolidaysOf, WorkingDays, WorkingHours
 from cadenza.leads.report import AnalysisStats, SiteReport
 
@@ -150,7 +151,10 @@ def _none_if_empty(document: object) -> object:
 
 
 class Sender(Answer):
-    """Who sends. ``warm_up`` bounds a day's messages beside ``daily_cap``; a reputation counts from ``resumed_at``."""
+    """Who sends, and how: ``smtp`` or ``ses``, by ``provider``. A password is never shown.
+
+    ``warm_up`` bounds a day's messages beside ``daily_cap``; a reputation counts from ``resumed_at``.
+    """
 
     id: UUID
     name: str
@@ -159,6 +163,8 @@ class Sender(Answer):
     company: str
     postal_address: str
     provider: str
+    smtp: SmtpAccount | None
+    ses: SesAccount | None
     daily_cap: int | None
     warm_up: Annotated[WarmUp | None, BeforeValidator(_none_if_empty)]
     paused_at: datetime | None

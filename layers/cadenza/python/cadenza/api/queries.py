@@ -18,6 +18,7 @@ from sqlalchemy import (
     Connection,
     Select,
     Text,
+    case,
     func,
     literal,
     literal_column,
@@ -33,6 +34,7 @@ from cadenza.contacts.addresses import email
 from cadenza.core import tables
 from cadenza.core.errors import NotFound
 from cadenza.core.states import CampaignStatus, EnrolmentStatus, JobKind, JobStatus, LeadStatus, SuppressionChannel
+from cadenza.delivery.providers.accounts import SES, SMTP
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=models.Answer)
@@ -176,15 +178,21 @@ def consent_log(conn: Connection, part: Slice) -> Page[people_models.ConsentReco
 
 _CAMPAIGNS, _ENROLMENTS, _SENDERS = tables.campaigns, tables.contact_campaigns, tables.sender_identities
 
+# Each provider's settings under the provider's name; what another one would read is null.
+_SENDER = select(
+    _SENDERS,
+    *(case((_SENDERS.c.provider == name, _SENDERS.c.provider_settings)).label(name) for name in (SES, SMTP)),
+)
+
 
 def senders(conn: Connection, part: Slice) -> Page[models.Sender]:
     """Who sends."""
-    return _page(conn, models.Sender, select(_SENDERS), _SENDERS.c.id, part)
+    return _page(conn, models.Sender, _SENDER, _SENDERS.c.id, part)
 
 
 def sender(conn: Connection, sender_id: UUID) -> models.Sender:
     """One sender."""
-    return _one(conn, models.Sender, select(_SENDERS).where(_SENDERS.c.id == sender_id), "sender", sender_id)
+    return _one(conn, models.Sender, _SENDER.where(_SENDERS.c.id == sender_id), "sender", sender_id)
 
 
 def campaigns(conn: Connection, part: Slice, *, status: CampaignStatus | None) -> Page[models.Campaign]:

@@ -5,10 +5,22 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, HttpUrl, StringConstraints, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from cadenza.core.ids import SenderId
 from cadenza.core.states import CampaignKind
+from cadenza.delivery.addresses import is_sendable
+from cadenza.delivery.providers.accounts import SES, SMTP, SesAccount, SmtpAccount
 from cadenza.engine.rules import CampaignRules
 from cadenza.planning.brief import Cadence
 from cadenza.planning.model import Hours
@@ -16,6 +28,9 @@ from cadenza.planning.zones import find_zone
 
 MAX_CAP: Final = 2_147_483_647
 """What a Postgres integer holds."""
+
+MAX_PASSWORD: Final = 1000
+"""In UTF-8 that fits a standard parameter of the Parameter Store, which holds 4 KB."""
 
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Paragraph = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
@@ -85,18 +100,75 @@ class WarmUp(BaseModel):
         return self
 
 
+def _sendable(address: str) -> str:
+    if not is_sendable(address):
+        raise ValueError("is no address that mail can be sent from, such as you@your-domain.example")
+    return address
+
+
+Address = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254), AfterValidator(_sendable)]
+
+
+class NewSmtp(SmtpAccount):
+    """A mailbox and its password, which is stored apart and never shown again."""
+
+    password: SecretStr = SecretStr("")
+
+    @field_validator("password")
+    @classmethod
+    def _speakable(cls, password: SecretStr) -> SecretStr:
+        value = password.get_secret_value()
+        if "\0" in value or len(value) > MAX_PASSWORD:
+            raise ValueError(f"has a NUL character, or more than {MAX_PASSWORD} characters")
+        return password
+
+    @model_validator(mode="after")
+    def _login_is_whole(self) -> Self:
+        if bool(self.username) != bool(self.password.get_secret_value()):
+            raise ValueError("username and password go together")
+        if not self.username and not self.is_loopback:
+            raise ValueError("username and password are missing: mail servers take mail from nobody they do not know")
+        return self
+
+    @property
+    def account(self) -> SmtpAccount:
+        """All of it but the password."""
+        return SmtpAccount.model_validate(self.model_dump(exclude={"password"}))
+
+
 class NewSender(BaseModel):
-    """Who sends. The postal address stands in every mail (15 U.S.C. 7704(a)(5), CAN-SPAM)."""
+    """Who sends. The postal address stands in every mail (15 U.S.C. 7704(a)(5), CAN-SPAM).
+
+    With ``smtp`` the mail leaves through that mailbox, else through SES, which ``ses`` may say more about.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Line
-    email: Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$", max_length=254)]
+    email: Address
     company: Line
     postal_address: Line
-    reply_to: Annotated[str, Field(max_length=254)] = ""
+    reply_to: Address | Literal[""] = ""
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
     warm_up: WarmUp | None = None
+    smtp: NewSmtp | None = None
+    ses: SesAccount | None = None
+
+    @model_validator(mode="after")
+    def _one_provider(self) -> Self:
+        if self.smtp is not None and self.ses is not None:
+            raise ValueError("smtp and ses exclude each other: mail leaves one way")
+        return self
+
+    @property
+    def provider(self) -> str:
+        """The name of the provider that the mail leaves through."""
+        return SES if self.smtp is None else SMTP
+
+    @property
+    def provider_settings(self) -> SmtpAccount | SesAccount:
+        """What that provider reads."""
+        return self.smtp.account if self.smtp is not None else self.ses or SesAccount()
 
 
 class SenderChange(BaseModel):
@@ -110,6 +182,32 @@ class SenderChange(BaseModel):
     name: Line = ""
     company: Line = ""
     postal_address: Line = ""
-    reply_to: Annotated[str, Field(max_length=254)] = ""
+    reply_to: Address | Literal[""] = ""
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
     warm_up: WarmUp | None = None
+
+
+class SampleRecipient(BaseModel):
+    """Somebody made up, to try a plan's words on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    email: Address = "sam@acme.example"
+    name: str = "Sam Sample"
+    first_name: str = ""
+    last_name: str = ""
+    title: str = ""
+    company: str = "Acme (a sample)"
+    domain: str = "acme.example"
+
+
+class SampleSender(BaseModel):
+    """Who would send."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line = "Your Name"
+    email: Address = "you@your-domain.example"
+    company: Line = "Your Company"
+    postal_address: str = "Your postal address"
+    reply_to: str = ""

@@ -1,4 +1,4 @@
-"""What operators do with senders: change them, pause them, let them send again."""
+"""What operators do with senders: add them, change them, pause them, let them send again."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import text
 
-from cadenza.campaigns.model import SenderChange
-from cadenza.campaigns.store import sender, warm_up_json
+from cadenza.campaigns.model import NewSender, NewSmtp, SenderChange
+from cadenza.campaigns.store import create_sender, save_account, sender, warm_up_json
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import Conflict, NotFound
-from cadenza.core.ids import SenderId, WorkspaceId
+from cadenza.core.errors import Conflict, FieldProblem, NotFound
+from cadenza.core.ids import SenderId, WorkspaceId, new_id
 from cadenza.delivery import outbox, reputation
+from cadenza.delivery.providers.accounts import SMTP
+from cadenza.delivery.providers.passwords import Passwords
 from cadenza.engine.apply import FollowUp
 from cadenza.engine.dispatch import Dispatcher
 
@@ -25,6 +27,45 @@ class Senders:
     dispatcher: Dispatcher
     workspace_id: WorkspaceId
     clock: Clock
+    passwords: Passwords
+
+    def create(self, new: NewSender) -> SenderId:
+        """Add a sender identity. Its password is stored first: without a row nobody ever reads it.
+
+        Raises:
+            Conflict: The workspace has one with this address.
+            Retryable: The password could not be stored; nothing is added.
+        """
+        sender_id = SenderId(new_id())
+        has_password = new.smtp is not None and self._store_password(sender_id, new.smtp)
+        with self.database.workspace(self.workspace_id) as conn:
+            made = create_sender(conn, self.workspace_id, sender_id, new, self.clock())
+        if not made:
+            if has_password:
+                self.passwords.drop(sender_id)
+            raise Conflict(f"there is a sender with the address {new.email}", (FieldProblem("/email", "taken"),))
+        return sender_id
+
+    def set_smtp(self, sender_id: SenderId, smtp: NewSmtp) -> None:
+        """Let the sender's mail leave by this mailbox from now on. A sender that was paused stays so.
+
+        Raises:
+            NotFound: No such sender.
+            Retryable: The password could not be stored; nothing is changed.
+        """
+        with self.database.workspace(self.workspace_id) as conn:
+            if sender(conn, sender_id) is None:
+                raise NotFound("sender", sender_id)
+        self._store_password(sender_id, smtp)
+        with self.database.workspace(self.workspace_id) as conn:
+            save_account(conn, sender_id, SMTP, smtp.account)
+
+    def _store_password(self, sender_id: SenderId, smtp: NewSmtp) -> bool:
+        """Whether there was one to store."""
+        password = smtp.password.get_secret_value()
+        if password:
+            self.passwords.put(sender_id, password)
+        return bool(password)
 
     def change(self, sender_id: SenderId, change: SenderChange) -> None:
         """Change what the caller has set; the next claim goes by it.

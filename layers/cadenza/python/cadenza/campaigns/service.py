@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 from cadenza.campaigns import store
-from cadenza.campaigns.model import NewCampaign, NewSender
+from cadenza.campaigns.model import NewCampaign
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from cadenza.core.ids import CampaignId, SenderId, WorkspaceId
+from cadenza.core.ids import CampaignId, WorkspaceId
 from cadenza.core.states import CampaignStatus, EnrolmentStatus
 from cadenza.delivery import outbox, reputation
+from cadenza.delivery.addresses import is_sendable
+from cadenza.delivery.providers.accounts import SES
 from cadenza.engine import actions
 from cadenza.engine.apply import SOON, FollowUp, apply
 from cadenza.engine.dispatch import Dispatcher
@@ -28,18 +33,7 @@ class Campaigns:
     dispatcher: Dispatcher
     workspace_id: WorkspaceId
     clock: Clock
-
-    def create_sender(self, new: NewSender) -> SenderId:
-        """Add a sender identity.
-
-        Raises:
-            Conflict: The workspace has one with this address.
-        """
-        with self.database.workspace(self.workspace_id) as conn:
-            sender_id = store.create_sender(conn, self.workspace_id, new, self.clock())
-        if sender_id is None:
-            raise Conflict(f"there is a sender with the address {new.email}", (FieldProblem("/email", "taken"),))
-        return sender_id
+    public_url: str
 
     def create(self, new: NewCampaign) -> CampaignId:
         """Add a draft campaign.
@@ -63,7 +57,7 @@ class Campaigns:
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
             campaign = self._find(conn, campaign_id)
-            if missing := _missing(conn, campaign):
+            if missing := _missing(conn, campaign, self.public_url):
                 raise Conflict("the campaign cannot start yet", tuple(missing))
             self._move(conn, campaign, CampaignStatus.RUNNING, "")
             waiting = store.open_enrolments(conn, campaign_id, (EnrolmentStatus.DRAFT,))
@@ -125,14 +119,50 @@ class Campaigns:
             raise Conflict(f"a campaign that is {campaign.status} cannot become {target}")
 
 
-def _missing(conn: Connection, campaign: store.Campaign) -> list[FieldProblem]:
+# Mailbox providers' domains, in whose name only their own servers send (SPF, DMARC): SES would be turned away.
+_FREE_MAIL: Final = frozenset(
+    {
+        *("aol.com", "fastmail.com", "gmail.com", "gmx.de", "gmx.net", "googlemail.com", "hotmail.com", "icloud.com"),
+        *("live.com", "me.com", "msn.com", "outlook.com", "proton.me", "protonmail.com", "web.de", "yahoo.com"),
+        *("yandex.com", "zoho.com"),
+    }
+)
+
+
+def _missing(conn: Connection, campaign: store.Campaign, public_url: str) -> list[FieldProblem]:
     """Everything that keeps the campaign from starting."""
-    problems: list[FieldProblem] = []
     sender = store.sender(conn, campaign.sender_id) if campaign.sender_id is not None else None
     if sender is None:
-        problems.append(FieldProblem("/sender_id", "choose who sends: POST /v1/senders, then name it here"))
-    elif not sender.postal_address:
-        problems.append(FieldProblem("/sender_id", "the sender has no postal address, which every mail must carry"))
+        problems = [FieldProblem("/sender_id", "choose who sends: POST /v1/senders, then name it here")]
+    else:
+        problems = [FieldProblem("/sender_id", problem) for problem in _missing_of(sender)]
     if not campaign.brief.offering:
         problems.append(FieldProblem("/brief/offering", "say what is offered"))
+    if not is_reachable(public_url):
+        # Where the opt-out of every mail leads; RFC 8058 §3.1 wants HTTPS.
+        detail = "the installation has no public https address for the opt-out: set PUBLIC_URL (-c publicUrl=https://…)"
+        problems.append(FieldProblem("", detail))
     return problems
+
+
+def _missing_of(sender: store.Sender) -> Iterator[str]:
+    """What keeps anybody from sending as this sender. Its name and postal address stand in the text of each mail."""
+    if not sender.postal_address.strip():
+        yield "the sender has no postal address, which every mail must carry"
+    if not sender.name.strip() and not sender.company.strip():
+        yield "the sender has neither a name nor a company: every mail must say who writes"
+    if not is_sendable(sender.email):
+        yield f"{sender.email!r} is no address that mail can be sent from"
+    elif sender.provider == SES and sender.email.rpartition("@")[2].lower() in _FREE_MAIL:
+        yield "receivers refuse this domain's mail from all but its own provider: send by smtp, or as a domain of yours"
+    if sender.reply_to and not is_sendable(sender.reply_to):
+        yield f"{sender.reply_to!r} is no address that answers can reach"
+
+
+def is_reachable(public_url: str) -> bool:
+    """Whether people can reach our links. Plain HTTP is for a system that is all on one machine."""
+    try:
+        parts = urlsplit(public_url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"})

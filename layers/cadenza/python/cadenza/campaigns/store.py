@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
 
 from cadenza.campaigns.model import CampaignBrief, NewCampaign, NewSender, WarmUp
@@ -40,24 +41,44 @@ class Sender:
     id: SenderId
     name: str
     email: str
+    reply_to: str
     company: str
     postal_address: str
+    provider: str
 
 
-def create_sender(conn: Connection, workspace_id: WorkspaceId, new: NewSender, now: datetime) -> SenderId | None:
-    """Add a sender identity. None: the workspace has one with this address."""
-    return conn.execute(
+def create_sender(
+    conn: Connection, workspace_id: WorkspaceId, sender_id: SenderId, new: NewSender, now: datetime
+) -> bool:
+    """Add a sender identity. False (zero rows): the workspace has one with this address."""
+    made = conn.execute(
         text("""
-            INSERT INTO sender_identities (id, workspace_id, name, email, reply_to, company, postal_address, daily_cap,
-                                           warm_up, created_at)
-            VALUES (:id, :workspace_id, :name, :email, :reply_to, :company, :postal_address, :daily_cap,
-                    CAST(:warm_up AS jsonb), :now)
+            INSERT INTO sender_identities (id, workspace_id, name, email, reply_to, company, postal_address, provider,
+                                           provider_settings, daily_cap, warm_up, created_at)
+            VALUES (:id, :workspace_id, :name, :email, :reply_to, :company, :postal_address, :provider,
+                    CAST(:settings AS jsonb), :daily_cap, CAST(:warm_up AS jsonb), :now)
             ON CONFLICT (workspace_id, email) DO NOTHING
-            RETURNING id
         """),
-        new.model_dump()
-        | {"id": new_id(), "workspace_id": workspace_id, "warm_up": warm_up_json(new.warm_up), "now": now},
-    ).scalar()
+        new.model_dump(exclude={"smtp", "ses"})
+        | {
+            "id": sender_id,
+            "workspace_id": workspace_id,
+            "provider": new.provider,
+            "warm_up": warm_up_json(new.warm_up),
+            "settings": new.provider_settings.model_dump_json(),
+            "now": now,
+        },
+    )
+    return made.rowcount > 0
+
+
+def save_account(conn: Connection, sender_id: SenderId, provider: str, account: BaseModel) -> bool:
+    """Let the sender's mail leave this way from now on. False (zero rows): there is no such sender."""
+    query = text("""
+        UPDATE sender_identities SET provider = :provider, provider_settings = CAST(:settings AS jsonb) WHERE id = :id
+    """)
+    parameters = {"id": sender_id, "provider": provider, "settings": account.model_dump_json()}
+    return conn.execute(query, parameters).rowcount > 0
 
 
 def warm_up_json(warm_up: WarmUp | None) -> str:
@@ -67,10 +88,11 @@ def warm_up_json(warm_up: WarmUp | None) -> str:
 
 def sender(conn: Connection, sender_id: SenderId) -> Sender | None:
     """One sender identity."""
-    row = conn.execute(
-        text("SELECT id, name, email, company, postal_address FROM sender_identities WHERE id = :id"), {"id": sender_id}
-    ).first()
-    return None if row is None else Sender(row.id, row.name, row.email, row.company, row.postal_address)
+    query = text("""
+        SELECT id, name, email, reply_to, company, postal_address, provider FROM sender_identities WHERE id = :id
+    """)
+    row = conn.execute(query, {"id": sender_id}).first()
+    return None if row is None else Sender(*row)
 
 
 def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: datetime) -> CampaignId:

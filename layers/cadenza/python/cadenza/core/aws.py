@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_scheduler import EventBridgeSchedulerClient
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_ssm import SSMClient
 
 # boto3's own `client` is typed for the services whose stubs are installed and unknown for all others.
 # pyright: reportUnknownMemberType=false
@@ -37,6 +38,14 @@ def secretsmanager() -> SecretsManagerClient:
     import boto3  # noqa: PLC0415
 
     return boto3.client("secretsmanager")
+
+
+@cache
+def ssm() -> SSMClient:
+    """Systems Manager, of which we use the Parameter Store."""
+    import boto3  # noqa: PLC0415
+
+    return boto3.client("ssm")
 
 
 @cache

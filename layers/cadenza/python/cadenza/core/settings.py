@@ -94,6 +94,13 @@ class CrawlSettings(Settings):
     firecrawl_url: str = "https://api.firecrawl.dev"
 
 
+class SenderSecrets(Settings):
+    """Where senders' passwords are."""
+
+    sender_secrets_path: str = "/cadenza/senders"
+    """Path of the Parameter Store, without a trailing slash; a sender's parameter is called by its id."""
+
+
 class WebhookSettings(LeadQueue, EngagementQueue):
     """Settings of functions/webhook."""
 
@@ -104,7 +111,7 @@ class WebhookSettings(LeadQueue, EngagementQueue):
     in production nobody but the function itself could answer there."""
 
 
-class ApiSettings(DatabaseSettings, LeadQueue, CreationQueue, ExecutionQueue, SendQueue):
+class ApiSettings(DatabaseSettings, LeadQueue, CreationQueue, ExecutionQueue, SendQueue, SenderSecrets):
     """Settings of functions/api."""
 
 
@@ -120,12 +127,16 @@ class ExecuteSettings(DatabaseSettings, ExecutionQueue, SendQueue):
     """Settings of functions/execute."""
 
 
-class SendSettings(DatabaseSettings, ExecutionQueue, SendQueue):
+class SendSettings(DatabaseSettings, ExecutionQueue, SendQueue, SenderSecrets):
     """Settings of functions/send."""
 
     ses_configuration_set: str = ""
     send_concurrency: int = Field(default=4, ge=1)
     """How many batches of message-send may be under way at once: they share their providers' pace."""
+    ses_tenant: str = ""
+    """SES tenant of the senders that name none of their own."""
+    smtp_private_hosts: bool = False
+    """Whether SMTP servers may be inside our own network (a relay of yours, or a test's)."""
 
 
 class Secrets(BaseModel):

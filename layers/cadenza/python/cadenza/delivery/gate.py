@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, assert_never
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from cadenza.contacts import permission
 from cadenza.core.ids import EnrolmentId, MessageId
@@ -104,7 +104,7 @@ def claim(
             case _:
                 assert_never(disposition)
     if claimed_ids:
-        claims.claimed += map(_claimed, conn.execute(_CONTENT, {"ids": claimed_ids}))
+        claims.claimed += map(claimed, conn.execute(_CONTENT, {"ids": claimed_ids}))
     return claims
 
 
@@ -298,13 +298,16 @@ _CLAIM = text(f"""
     ) f ORDER BY f.due_at, f.id
 """)
 
-_CONTENT = text(f"""
+
+def content_query(messages: str) -> TextClause:
+    """What `claimed` reads, for the messages that a query of ours selects (by the names of the outbox's columns)."""
+    return text(f"""
     SELECT m.id, m.enrolment_id, m.campaign_id, m.workspace_id, m.node, m.visit, m.channel, m.to_address, c.brief,
            (SELECT n FROM jsonb_array_elements(p.plan -> 'nodes') AS n WHERE n ->> 'id' = m.node LIMIT 1) AS content,
            k.name, k.first_name, k.last_name, k.title, coalesce(l.company_name, '') AS company,
            coalesce(l.domain, '') AS domain,
            s.id AS sender_id, s.email AS sender_email, s.name AS sender_name, s.reply_to, s.company AS sender_company,
-           s.postal_address, s.provider,
+           s.postal_address, s.provider, s.provider_settings,
            coalesce(
                (SELECT jsonb_agg(jsonb_build_object('id', o.id, 'domain', split_part(i.email, '@', 2),
                                  'provider', o.provider, 'provider_message_id', coalesce(o.provider_message_id, ''))
@@ -313,22 +316,26 @@ _CONTENT = text(f"""
                 WHERE o.enrolment_id = m.enrolment_id AND o.visit < m.visit AND o.channel = '{Channel.EMAIL}'
                   AND o.sent_at IS NOT NULL),
                '[]') AS thread
-    FROM outbound_messages m
+    FROM ({messages}) m
     JOIN campaigns c ON c.id = m.campaign_id
     JOIN contact_campaigns e ON e.id = m.enrolment_id
     JOIN campaign_plans p ON p.id = e.plan_id
     JOIN contacts k ON k.id = m.contact_id
     LEFT JOIN leads l ON l.id = k.lead_id
     JOIN sender_identities s ON s.id = m.sender_id
-    WHERE m.id = ANY(:ids) ORDER BY m.due_at, m.id
+    ORDER BY m.due_at, m.id
 """)
+
+
+_CONTENT = content_query("SELECT * FROM outbound_messages WHERE id = ANY(:ids)")
 
 
 def _stay(row: Row[Any]) -> Stay:
     return Stay(row.id, row.enrolment_id, row.campaign_id, row.node, row.visit)
 
 
-def _claimed(row: Row[Any]) -> Claimed:
+def claimed(row: Row[Any]) -> Claimed:
+    """A message with everything needed to send it, from a row of `content_query`."""
     node: Mapping[str, str | None] | None = row.content
     return Claimed(
         stay=_stay(row),
@@ -345,6 +352,7 @@ def _claimed(row: Row[Any]) -> Claimed:
             row.sender_company,
             row.postal_address,
             row.provider,
+            row.provider_settings,
         ),
         content=None
         if node is None

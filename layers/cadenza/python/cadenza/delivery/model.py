@@ -14,6 +14,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from cadenza.core.errors import Retryable
 from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, SenderId, WorkspaceId
 from cadenza.core.states import Channel
 
@@ -146,7 +147,10 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """The identity that sends. ``provider`` names one of the installation's providers."""
+    """The identity that sends. ``provider`` names one of the installation's providers; ``settings`` are what it reads.
+
+    No secret is in the settings: see `cadenza.delivery.providers.passwords`.
+    """
 
     id: SenderId
     email: str
@@ -155,6 +159,7 @@ class Sender:
     company: str = ""
     postal_address: str = ""
     provider: str = "ses"
+    settings: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
     @property
     def domain(self) -> str:
@@ -220,6 +225,7 @@ class Mail:
     to: str
     subject: str
     raw: bytes
+    identity: Sender
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +252,22 @@ class Ambiguous:
 Outcome = Sent | Rejected | Ambiguous
 
 
+class MessageTrouble(Retryable):
+    """Trouble with this message alone: the others of its sender go on. ``said`` is for people, never for a log."""
+
+    def __init__(self, detail: str, said: str = "") -> None:
+        super().__init__(detail)
+        self.said = said or detail
+
+
+class SenderTrouble(MessageTrouble):
+    """Trouble with this sender: its other messages would meet it too, those of other senders would not."""
+
+
+class SenderRefused(SenderTrouble):
+    """The sender itself is refused (its credentials, its address): until a person acts, nothing of it is taken."""
+
+
 class Provider(Protocol):
     """What the sender needs of a mail service."""
 
@@ -253,7 +275,8 @@ class Provider(Protocol):
         """Hand over one mail.
 
         Raises:
-            Retryable: It was certainly not taken, and another try may succeed.
+            Retryable: It was certainly not taken, and another try may succeed. `MessageTrouble` and its kinds say how
+                far the trouble reaches; any other reaches all that this provider sends.
         """
         ...
 

@@ -8,7 +8,7 @@ as stimuli, for `cadenza.engine.apply.apply` in the same transaction. Lock order
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -133,25 +133,28 @@ def _written(result: Result) -> tuple[MessageStatus | None, str | None, str]:
             assert_never(result.outcome)
 
 
-def release(conn: Connection, attempt: Attempt, message_ids: Sequence[MessageId]) -> list[MessageId]:
-    """Queue messages again that were certainly not taken; which of them moved. Zero rows: the lease ran out.
+def release(conn: Connection, attempt: Attempt, reasons: Mapping[MessageId, str]) -> list[MessageId]:
+    """Queue messages again that were certainly not taken, and say why; which moved. Zero rows: the lease ran out.
 
     They count as due and unhinted, so that the next requeue finds them if the caller's own retry does not come. What
     they took from the caps is to be given back.
     """
-    if not message_ids:
+    if not reasons:
         return []
-    return list(conn.execute(_RELEASE, {"ids": list(message_ids), "attempt_id": attempt.id}).scalars())
+    rows = [{"id": str(message_id), "reason": reason} for message_id, reason in reasons.items()]
+    return list(conn.execute(_RELEASE, {"rows": json.dumps(rows), "attempt_id": attempt.id}).scalars())
 
 
 _RELEASE = text(f"""
     WITH own AS MATERIALIZED (
-        SELECT id FROM outbound_messages
-        WHERE id = ANY(:ids) AND attempt_id = :attempt_id AND status = '{MessageStatus.SENDING}'
-        ORDER BY id FOR UPDATE
+        SELECT m.id, r.reason
+        FROM outbound_messages m JOIN jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, reason text) USING (id)
+        WHERE m.attempt_id = :attempt_id AND m.status = '{MessageStatus.SENDING}'
+        ORDER BY m.id FOR UPDATE OF m
     )
     UPDATE outbound_messages m
-    SET status = '{MessageStatus.QUEUED}', attempt_id = NULL, lease_until = NULL, enqueued_at = NULL, claimed_at = NULL
+    SET status = '{MessageStatus.QUEUED}', attempt_id = NULL, lease_until = NULL, enqueued_at = NULL, claimed_at = NULL,
+        reason = own.reason
     FROM own WHERE m.id = own.id RETURNING m.id
 """)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache, lru_cache
 from html import escape, unescape
 from typing import Final
@@ -20,6 +21,7 @@ from cadenza.core.errors import InvalidInput
 from cadenza.core.ids import MessageId
 from cadenza.delivery.model import Claimed, Content, Rejected, Sender
 from cadenza.delivery.variables import VARIABLES, values
+from cadenza.planning.compiler import SINGLE_BRACES
 from cadenza.signals.links import Links
 
 
@@ -32,47 +34,76 @@ class Rendered:
     html: str
 
 
+class FaultCode(StrEnum):
+    """What kind of thing keeps a mail from being rendered."""
+
+    MISSING_CONTENT = "missing_content"
+    MISSING_POSTAL_ADDRESS = "missing_postal_address"
+    BAD_TEMPLATE = "bad_template"
+    UNKNOWN_VARIABLE = "unknown_variable"
+    MISSING_VALUE = "missing_value"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a mail cannot be rendered. ``field`` is the node's field that is at fault, "" where none is."""
+
+    code: FaultCode
+    field: str
+    message: str
+
+
 def render(message: Claimed, links: Links) -> Rendered | Rejected:
     """Render a claimed mail. A refusal says what is wrong, by name."""
-    content, sender = message.content, message.sender
-    if content is None:
-        return Rejected(f"the plan has no node {message.stay.node!r}")
-    if not sender.postal_address.strip():
-        # CAN-SPAM, 15 U.S.C. 7704(a)(5)(A)(iii).
-        return Rejected("the sender identity has no postal address")
-    message_id = message.stay.message_id
-    opt_out_url = links.unsubscribe(message_id)
-    variables = values(message, opt_out_url)
-    try:
-        subject = _fill(content.subject, variables)
-        text, html = _bodies(content, variables)
-    except _TemplateRefused as refusal:
-        return Rejected(str(refusal))
-    if not text.strip():
-        return Rejected(f"node {message.stay.node!r} has no content")
+    opt_out_url = links.unsubscribe(message.stay.message_id)
+    filled, faults = _filled(message, opt_out_url)
+    if faults:
+        return Rejected(faults[0].message)
     return Rendered(
-        subject=" ".join(subject.split()),
-        text=f"{text.strip()}\n\n{_text_footer(sender, opt_out_url)}",
+        subject=" ".join(filled.subject.split()),
+        text=f"{filled.body.strip()}\n\n{_text_footer(message.sender, opt_out_url)}",
         html=_document(
-            _clean(html, links, message_id, opt_out_url),
-            _html_footer(sender, opt_out_url) + _hidden_link(links.honeypot(message_id)),
-            links.open_pixel(message_id),
+            _clean(filled.html, links, message.stay.message_id, opt_out_url),
+            _html_footer(message.sender, opt_out_url) + _hidden_link(links.honeypot(message.stay.message_id)),
+            links.open_pixel(message.stay.message_id),
         ),
     )
 
 
-def _bodies(content: Content, variables: dict[str, str]) -> tuple[str, str]:
-    """Text and HTML; each is made from the other where the plan gives only one."""
-    text = _fill(content.body, variables)
-    if not content.html.strip():
-        return text, _paragraphs(text)
-    html = _fill(content.html, variables, is_html=True)
-    return text if text.strip() else unescape(nh3.clean(html, tags=set())), html
+def faults(message: Claimed, links: Links) -> tuple[Fault, ...]:
+    """Everything that keeps the mail from being rendered; `render` refuses it for the first."""
+    return _filled(message, links.unsubscribe(message.stay.message_id))[1]
+
+
+def _filled(message: Claimed, opt_out_url: str) -> tuple[Content, tuple[Fault, ...]]:
+    """The content with its values filled in, and text and HTML each made from the other where the plan has only one."""
+    if message.content is None:
+        missing = Fault(FaultCode.MISSING_CONTENT, "", f"the plan has no node {message.stay.node!r}")
+        return Content(), (missing,)
+    found: list[Fault] = []
+    if not message.sender.postal_address.strip():
+        # CAN-SPAM, 15 U.S.C. 7704(a)(5)(A)(iii).
+        found.append(Fault(FaultCode.MISSING_POSTAL_ADDRESS, "", "the sender identity has no postal address"))
+    variables, given, filled = values(message, opt_out_url), message.content, dict[str, str]()
+    for field, source in (("subject", given.subject), ("body", given.body), ("html", given.html)):
+        try:
+            filled[field] = _fill(source, variables, is_html=field == "html")
+        except _TemplateRefused as refusal:
+            found.append(Fault(refusal.code, field, str(refusal)))
+    if found:
+        return Content(), tuple(found)
+    text, html = filled["body"], filled["html"]
+    if not html.strip():
+        html = _paragraphs(text)
+    elif not text.strip():
+        text = unescape(nh3.clean(html, tags=set()))
+    if not text.strip():
+        found.append(Fault(FaultCode.MISSING_CONTENT, "body", f"node {message.stay.node!r} has no content"))
+    return Content(filled["subject"], text, html), tuple(found)
 
 
 # --- templates ---------------------------------------------------------------------------------------------------
 
-_SINGLE_BRACES: Final = re.compile(r"(?<![{%#])\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}(?!\})")
 _ALLOWED_NODES: Final = (
     nodes.Template,
     nodes.Output,
@@ -90,13 +121,24 @@ _ALLOWED_NODES: Final = (
 _ALLOWED_FILTERS: Final = frozenset({"capitalize", "default", "d", "lower", "title", "trim", "upper"})
 
 
-class _TemplateRefused(Exception):  # noqa: N818 - becomes a Rejected
+class _TemplateRefused(Exception):  # noqa: N818 - becomes a Fault
     """The template cannot be rendered for this message."""
+
+    def __init__(self, code: FaultCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class _NoValue(StrictUndefined):
+    """A variable without a value: `if` takes it for false, as authors expect; to print it is an error."""
+
+    def __bool__(self) -> bool:
+        return False
 
 
 @cache
 def _environment(*, is_html: bool) -> SandboxedEnvironment:
-    return SandboxedEnvironment(undefined=StrictUndefined, autoescape=is_html, keep_trailing_newline=True)
+    return SandboxedEnvironment(undefined=_NoValue, autoescape=is_html, keep_trailing_newline=True)
 
 
 @lru_cache(maxsize=512)
@@ -104,30 +146,34 @@ def _template(source: str, *, is_html: bool) -> tuple[Template, frozenset[str]]:
     """The compiled template and the names it uses. Steps of a hand-written campaign share their templates."""
     environment = _environment(is_html=is_html)
     try:
-        tree = environment.parse(_SINGLE_BRACES.sub(r"{{ \1 }}", source))
+        tree = environment.parse(SINGLE_BRACES.sub(r"{{ \1 }}", source))
     except TemplateSyntaxError as error:
-        raise _TemplateRefused(f"template, line {error.lineno}: {error.message}") from None
+        raise _malformed(error.lineno, str(error.message)) from None
     names: set[str] = set()
     for node in tree.find_all(nodes.Node):
         if isinstance(node, nodes.Filter) and node.name not in _ALLOWED_FILTERS:
-            raise _TemplateRefused(f"template, line {node.lineno}: no filter {node.name!r}")
+            raise _malformed(node.lineno, f"no filter {node.name!r}")
         if not isinstance(node, _ALLOWED_NODES):
-            raise _TemplateRefused(f"template, line {node.lineno}: {type(node).__name__} is not allowed")
+            raise _malformed(node.lineno, f"{type(node).__name__} is not allowed")
         if isinstance(node, nodes.Name):
             names.add(node.name)
     return environment.from_string(tree), frozenset(names)
 
 
+def _malformed(line: int, why: str) -> _TemplateRefused:
+    return _TemplateRefused(FaultCode.BAD_TEMPLATE, f"template, line {line}: {why}")
+
+
 def _fill(source: str, variables: dict[str, str], *, is_html: bool = False) -> str:
     template, names = _template(source, is_html=is_html)
     if unknown := sorted(names - VARIABLES):
-        raise _TemplateRefused(f"unknown variable {unknown[0]!r}")
+        raise _TemplateRefused(FaultCode.UNKNOWN_VARIABLE, f"unknown variable {', '.join(map(repr, unknown))}")
     try:
         return template.render(variables)
     except TemplateError:
         # A known name without a value, used without a default: StrictUndefined.
         missing = ", ".join(sorted(names - variables.keys()))
-        raise _TemplateRefused(f"this recipient has no {missing}") from None
+        raise _TemplateRefused(FaultCode.MISSING_VALUE, f"this recipient has no {missing}") from None
 
 
 # --- HTML --------------------------------------------------------------------------------------------------------
@@ -183,10 +229,22 @@ def _clean(html: str, links: Links, message_id: MessageId, opt_out_url: str) -> 
     )
 
 
+# A personal letter, not a newsletter: one column of the reader's own colours (they may be dark), wide enough for a
+# screen and narrow enough for the eye, in the system's typeface. Long addresses break instead of widening a telephone.
+_LETTER: Final = (
+    "max-width:600px;padding:4px 16px 16px;font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif;"
+    "font-size:16px;line-height:1.5;overflow-wrap:break-word;word-break:break-word"
+)
+_SMALL_PRINT: Final = "margin:40px 0 0;font-size:12px;line-height:1.5;color:#767676"
+"""The lightest grey that people with weak eyes can read on white (contrast 4.5, WCAG 2.2 §1.4.3)."""
+
+
 def _document(body: str, footer: str, pixel_url: str) -> str:
     return (
-        '<!DOCTYPE html>\n<html>\n<head><meta charset="utf-8"></head>\n<body>\n'
-        f"{body}\n{footer}\n"
+        '<!DOCTYPE html>\n<html>\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n</head>\n'
+        f'<body style="margin:0">\n<div style="{_LETTER}">\n{body}\n{footer}\n</div>\n'
         f'<img src="{escape(pixel_url)}" width="1" height="1" alt="">\n</body>\n</html>\n'
     )
 
@@ -206,8 +264,8 @@ def _text_footer(sender: Sender, opt_out_url: str) -> str:
 def _html_footer(sender: Sender, opt_out_url: str) -> str:
     imprint = "<br>".join(escape(line, quote=False) for line in _imprint(sender))
     return (
-        '<p style="color:#666;font-size:12px">'
-        f'{imprint}<br><a href="{escape(opt_out_url)}" style="color:#666">Unsubscribe</a></p>'
+        f'<p style="{_SMALL_PRINT}">{imprint}<br>'
+        f'<a href="{escape(opt_out_url)}" style="color:#767676">Unsubscribe</a></p>'
     )
 
 

@@ -10,32 +10,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
-from cadenza.core.ids import EnrolmentId, MessageId, new_id
+from cadenza.core.ids import EnrolmentId, MessageId, SenderId, new_id
 from cadenza.core.log import get_logger
-from cadenza.core.states import Channel
-from cadenza.delivery import outbox
+from cadenza.delivery import outbox, senders
+from cadenza.delivery.compose import compose
 from cadenza.delivery.gate import Claims, claim
 from cadenza.delivery.hints import Hints
 from cadenza.delivery.metering import Meter
-from cadenza.delivery.mime import build, header_id
 from cadenza.delivery.model import (
     LEASE,
     Ambiguous,
     Attempt,
     Claimed,
-    EarlierMail,
     Judged,
-    Mail,
+    MessageTrouble,
     Provider,
     Rejected,
     Result,
+    SenderRefused,
+    SenderTrouble,
 )
-from cadenza.delivery.render import render
 from cadenza.delivery.spread import put_off
 from cadenza.engine.apply import FollowUp, apply, apply_locked
 from cadenza.engine.model import NotSent, SendOutcome, Stimulus
@@ -45,14 +44,43 @@ from cadenza.signals.links import Links
 RECORD_TRIES = 3
 """The mails are out when they are recorded: what a passing failure loses here, only provider events bring back."""
 
+HANDOVER = timedelta(minutes=2)
+"""What one message may take at most, with what is recorded of it: no later than this before the end one begins."""
+
 
 @dataclass(slots=True)
 class _Attempted:
-    """What handing over a batch came to. ``released`` was certainly not taken; ``trouble`` says why, by provider."""
+    """What handing over a batch came to. ``released`` was certainly not taken, for these reasons.
+
+    ``trouble`` is what was met, by what it reaches: a message, a sender, or all of a provider. Of the ``refused``
+    senders nothing is taken until a person acts.
+    """
 
     results: list[Result] = field(default_factory=list[Result])
-    released: list[MessageId] = field(default_factory=list[MessageId])
-    trouble: dict[str, Retryable] = field(default_factory=dict[str, Retryable])
+    released: dict[MessageId, str] = field(default_factory=dict[MessageId, str])
+    trouble: dict[MessageId | SenderId | str, Retryable] = field(
+        default_factory=dict[MessageId | SenderId | str, Retryable]
+    )
+    refused: dict[SenderId, str] = field(default_factory=dict[SenderId, str])
+
+    def met(self, message: Claimed) -> Retryable | None:
+        """The trouble that the message would meet too."""
+        return self.trouble.get(message.sender.id) or self.trouble.get(message.sender.provider)
+
+    def meet(self, message: Claimed, trouble: Retryable) -> None:
+        """Release the message, because of this."""
+        said = trouble.said if isinstance(trouble, MessageTrouble) else trouble.detail
+        if isinstance(trouble, SenderRefused):
+            self.refused[message.sender.id] = said
+        match trouble:
+            case SenderTrouble():
+                reach = message.sender.id
+            case MessageTrouble():
+                reach = message.stay.message_id
+            case _:
+                reach = message.sender.provider
+        self.trouble[reach] = trouble
+        self.released[message.stay.message_id] = said
 
 
 class Delivery:
@@ -82,15 +110,19 @@ class Delivery:
         self._clock = clock
         self._meter = Meter(database, providers, clock, processes, sleep)
 
-    def send(self, message_ids: Sequence[MessageId], correlation_id: str = "") -> None:
+    def send(self, message_ids: Sequence[MessageId], correlation_id: str = "", until: datetime | None = None) -> None:
         """Send those of the messages that may go now. Safe to repeat, in any order, by anybody, at any time.
 
+        No message is begun later than `HANDOVER` before ``until``, when the process ends: one that is cut off is lost.
+
         Raises:
-            Retryable: A provider could not take some for now (they are queued again), or the database or a queue was
-                away. What was sent stays sent and recorded; bring all back.
+            Retryable: A provider could not take some for now (they are queued again), time was up, or the database or
+                a queue was away. What was sent stays sent and recorded; bring all back.
         """
         self._meter.read()
         now = self._clock()
+        if self._is_late(until):
+            raise _out_of_time()
         attempt = Attempt(id=new_id(), at=now, lease_until=now + LEASE)
         with self._database.worker() as conn:
             claims = claim(conn, sorted(set(message_ids)), attempt, self._meter.slices())
@@ -99,7 +131,7 @@ class Delivery:
             reminders = put_off(conn, claims, now)
         _log(claims)
         try:
-            attempted = self._hand_over(claims.claimed)
+            attempted = self._hand_over(claims.claimed, until)
         finally:
             for name in self._providers.keys() & {message.sender.provider for message in claims.claimed}:
                 self._providers[name].close()
@@ -107,22 +139,26 @@ class Delivery:
         self._engine.finish(follow_up, correlation_id)
         self._hints.remind(reminders, self._clock(), correlation_id)
         for trouble in attempted.trouble.values():
-            raise trouble
+            if not isinstance(trouble, SenderRefused):  # those messages wait for their sender, which is paused now
+                raise trouble
 
     # --- handing over --------------------------------------------------------------------------------------------
 
-    def _hand_over(self, claimed: Sequence[Claimed]) -> _Attempted:
+    def _is_late(self, until: datetime | None) -> bool:
+        return until is not None and self._clock() > until - HANDOVER
+
+    def _hand_over(self, claimed: Sequence[Claimed], until: datetime | None) -> _Attempted:
         attempted = _Attempted()
         for message in claimed:
-            message_id, service = message.stay.message_id, message.sender.provider
-            if service in attempted.trouble:
-                attempted.released.append(message_id)  # it would meet the same trouble
+            message_id = message.stay.message_id
+            met = _out_of_time() if self._is_late(until) else attempted.met(message)
+            if met is not None:
+                attempted.meet(message, met)
                 continue
             try:
                 result = self._attempt(message)
             except Retryable as trouble:
-                attempted.trouble[service] = trouble
-                attempted.released.append(message_id)
+                attempted.meet(message, trouble)
                 get_logger().warning("message.not_taken", message_id=str(message_id), detail=trouble.detail)
             else:
                 attempted.results.append(result)
@@ -138,9 +174,10 @@ class Delivery:
             Retryable: It was certainly not taken.
         """
         provider = self._providers.get(message.sender.provider)
-        mail = self._mail(message)
-        if isinstance(mail, Rejected):
-            return Result(message, mail, self._clock())
+        composed = compose(message, self._links, self._providers, self._clock())
+        if isinstance(composed, Rejected):
+            return Result(message, composed, self._clock())
+        mail = composed.mail
         if provider is None:
             refusal = Rejected(f"no provider {message.sender.provider!r} is set up")
             return Result(message, refusal, self._clock(), mail.subject)
@@ -153,27 +190,6 @@ class Delivery:
             get_logger().exception("message.ambiguous", message_id=str(mail.message_id))
             outcome = Ambiguous(f"{message.sender.provider}: {type(error).__name__}")
         return Result(message, outcome, self._clock(), mail.subject)
-
-    def _mail(self, message: Claimed) -> Mail | Rejected:
-        if message.channel is not Channel.EMAIL:
-            return Rejected(f"no provider for {message.channel} is set up")
-        rendered = render(message, self._links)
-        if isinstance(rendered, Rejected):
-            return rendered
-        return build(
-            message,
-            rendered,
-            opt_out_url=self._links.unsubscribe(message.stay.message_id),
-            thread=[self._header_id(earlier) for earlier in message.thread],
-            now=self._clock(),
-        )
-
-    def _header_id(self, mail: EarlierMail) -> str:
-        """Under which Message-ID the recipient has it: what its provider made of it, if that is known."""
-        provider = self._providers.get(mail.provider)
-        if provider is None or not mail.provider_message_id:
-            return header_id(mail.message_id, mail.sender_domain)
-        return provider.header_id(mail)
 
     # --- recording -----------------------------------------------------------------------------------------------
 
@@ -194,7 +210,12 @@ class Delivery:
             released = outbox.release(conn, attempt, attempted.released)
             follow_up = apply(conn, recorded.stimuli, now)
             outbox.give_back(conn, attempt, [*recorded.refused, *released])
+            senders.pause(conn, attempted.refused, now)
         return follow_up
+
+
+def _out_of_time() -> Retryable:
+    return Retryable("the function's time is up", retry_after_s=0)
 
 
 def _not_sent(judged: Judged, now: datetime) -> tuple[EnrolmentId, Stimulus]:

@@ -38,6 +38,8 @@ from cadenza.planning.model import (
 from cadenza.planning.zones import find_zone
 
 _EXPRESSION: Final = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+SINGLE_BRACES: Final = re.compile(r"(?<![{%#])\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}(?!\})")
+"""The other style of placeholder: ``{name}``. Braces around anything but one name are text."""
 _VARIABLE: Final = re.compile(r"-?\s*([A-Za-z_][A-Za-z0-9_.]*)")
 _LIMITS: Final = {Channel.SMS: 1_600, Channel.CALL: 5_000, Channel.EMAIL: 100_000}
 _SUBJECT_LIMIT: Final = 255
@@ -280,7 +282,7 @@ class _Compiler:
     def _check_variables(self, path: tuple[str | int, ...], text: str) -> None:
         if self._variables is None:
             return
-        for expression in _EXPRESSION.findall(text):
+        for expression in (*_EXPRESSION.findall(text), *SINGLE_BRACES.findall(text)):
             name = _VARIABLE.match(expression)
             if name is None or not _known(name[1], self._variables):
                 self._strict(

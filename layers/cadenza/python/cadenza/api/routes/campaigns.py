@@ -35,7 +35,7 @@ OptionalReason = Annotated[models.Reason, Body()]
 )
 def add_sender(desk: At, sender: Annotated[NewSender, Body()]) -> models.Sender:
     """Add a sender identity."""
-    sender_id = desk.campaigns.create_sender(sender)
+    sender_id = desk.senders.create(sender)
     with desk.transaction() as conn:
         return queries.sender(conn, sender_id)
 

@@ -6,8 +6,9 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from aws_lambda_powertools.event_handler.openapi.params import Body, Path
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
+from cadenza.api import preview_models
 from cadenza.api.desk import Desk
 from cadenza.api.enrolment_models import ConfirmedMigration
 from cadenza.api.routing import At, Operations
@@ -35,6 +36,19 @@ def explain_enrolment(desk: At, enrolment_id: Id) -> Explanation:
     if found is None:
         raise NotFound("enrolment", enrolment_id)
     return found
+
+
+@routes.operation("GET", "/v1/enrolments/<enrolment_id>/preview", role=Role.VIEWER)
+def preview_enrolment(
+    desk: At, enrolment_id: Id, node: Annotated[str, Query(max_length=200)] = ""
+) -> preview_models.Preview:
+    """Show the mail that a send node (if not said, the current one) would send to this contact. Nothing is sent."""
+    from cadenza.campaigns import preview  # noqa: PLC0415 - brings jinja2
+
+    with desk.transaction() as conn:
+        url, now = desk.office.public_url, desk.now()
+        shown = preview.preview_enrolment(conn, EnrolmentId(enrolment_id), node, url, now)
+    return preview_models.Preview.of(shown)
 
 
 @routes.operation(

@@ -9,7 +9,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
-from cadenza.api import plan_models
+from cadenza.api import plan_models, preview_models
 from cadenza.api.routing import At, Operations
 from cadenza.campaigns.enrolment import compile_for_mail
 from cadenza.core.errors import FieldProblem, InvalidInput
@@ -36,6 +36,16 @@ def check_plan(body: Annotated[plan_models.PlanToCheck, Body()]) -> plan_models.
     checked = compile_for_mail(body.plan)
     findings = tuple(map(plan_models.Finding.model_validate, checked.findings))
     return plan_models.CheckedPlan(runs=checked.plan is not None, findings=findings)
+
+
+@routes.operation("POST", "/v1/plans/preview", role=Role.VIEWER)
+def preview_plan(desk: At, body: Annotated[preview_models.PlanToPreview, Body()]) -> preview_models.Preview:
+    """Show a node's mail exactly as it would leave, with links that do nothing, or what keeps it from leaving."""
+    from cadenza.campaigns import preview  # noqa: PLC0415 - brings jinja2
+
+    url, now = desk.office.public_url, desk.now()
+    shown = preview.preview_plan(body.plan, body.node, body.recipient, body.sender, url, now)
+    return preview_models.Preview.of(shown)
 
 
 @routes.operation("POST", "/v1/plans/simulate", role=Role.VIEWER)

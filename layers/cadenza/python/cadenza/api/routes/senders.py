@@ -1,4 +1,4 @@
-"""One sender: shown, changed, paused, resumed."""
+"""One sender: shown, changed, moved to a mailbox, paused, resumed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cadenza.api import models, queries
 from cadenza.api.desk import Desk
 from cadenza.api.routes.campaigns import WITHOUT_REASON, OptionalReason
 from cadenza.api.routing import At, Operations
-from cadenza.campaigns.model import SenderChange
+from cadenza.campaigns.model import NewSmtp, SenderChange
 from cadenza.core.ids import SenderId
 from cadenza.core.states import Role
 
@@ -32,6 +32,13 @@ def get_sender(desk: At, sender_id: Id) -> models.Sender:
 def change_sender(desk: At, sender_id: Id, change: Annotated[SenderChange, Body()] = NO_CHANGE) -> models.Sender:
     """Change what is given; null takes a cap or a warm-up away."""
     desk.senders.change(SenderId(sender_id), change)
+    return _sender(desk, sender_id)
+
+
+@routes.operation("PUT", "/v1/senders/<sender_id>/smtp", role=Role.OPERATOR)
+def put_sender_smtp(desk: At, sender_id: Id, smtp: Annotated[NewSmtp, Body()]) -> models.Sender:
+    """Let the sender's mail leave by this mailbox; also how a password is replaced. A paused sender stays paused."""
+    desk.senders.set_smtp(SenderId(sender_id), smtp)
     return _sender(desk, sender_id)
 
 

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from cadenza.core.errors import Retryable
 from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Quota, Rejected, Sent
+from cadenza.delivery.providers import accounts
 
 if TYPE_CHECKING:
     from botocore.exceptions import BotoCoreError, ClientError
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sesv2.type_defs import SendEmailRequestTypeDef
 
-NAME: Final = "ses"
+NAME: Final = accounts.SES
 MESSAGE_TAG: Final = "cadenza-message-id"
 """The tag by which SES's events name our message."""
 
@@ -117,9 +118,13 @@ def ses_client() -> SESV2Client:
 class Ses:
     """A `cadenza.delivery.model.Provider`."""
 
-    def __init__(self, configuration_set: str = "", client: SESV2Client | None = None) -> None:
-        """``client`` defaults to the process's own, made on first use; one of your own must not retry."""
+    def __init__(self, configuration_set: str = "", client: SESV2Client | None = None, tenant: str = "") -> None:
+        """``client`` defaults to the process's own, made on first use; one of your own must not retry.
+
+        ``tenant`` is the SES tenant of those senders whose settings name none.
+        """
         self._configuration_set = configuration_set
+        self._tenant = tenant
         self._own_client = client
 
     def send(self, mail: Mail) -> Outcome:
@@ -134,6 +139,8 @@ class Ses:
         }
         if self._configuration_set:
             request["ConfigurationSetName"] = self._configuration_set
+        if tenant := mail.identity.settings.get("tenant") or self._tenant:
+            request["TenantName"] = str(tenant)
         try:
             answer = self._client.send_email(**request)
         except ClientError as error:
