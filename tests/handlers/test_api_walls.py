@@ -130,7 +130,6 @@ def test_what_is_next_door_does_not_exist(theirs: Client, mine: Client, database
         "enrolment_id": str(column(database, "contact_campaigns.id")[0]),
         "suppression_id": suppression["id"],
         "contact_id": str(contact_id),
-        "sender_id": str(scene.sender_id),
     }
 
     def found(caller: Client) -> list[Operation]:
