@@ -273,7 +273,16 @@ def test_no_cap_is_exceeded_and_none_left_unused_by_many_at_once(database: Datab
     assert quotas(database) == {"workspace": 25, "campaign": 25, "sender": 25}
 
 
-def test_a_pause_waits_for_claims_under_way_and_binds_all_later_ones(database: Database, now: datetime):
+PAUSES = {
+    Verdict.CAMPAIGN_NOT_RUNNING: update(tables.campaigns).values(status=CampaignStatus.PAUSED),
+    Verdict.SENDER_PAUSED: update(tables.sender_identities).values(paused_at=datetime(2026, 1, 1, tzinfo=UTC)),
+}
+
+
+@pytest.mark.parametrize("verdict", PAUSES)
+def test_a_pause_waits_for_claims_under_way_and_binds_all_later_ones(
+    database: Database, now: datetime, verdict: Verdict
+):
     """Broken, mail would begin to go out after an operator's pause has been confirmed (I3)."""
     with database.worker() as conn:
         scene = add_scene(conn)
@@ -281,7 +290,7 @@ def test_a_pause_waits_for_claims_under_way_and_binds_all_later_ones(database: D
 
     def pause() -> datetime:
         with database.worker() as conn:
-            conn.execute(update(tables.campaigns).values(status=CampaignStatus.PAUSED))
+            conn.execute(PAUSES[verdict])
         return datetime.now(UTC)
 
     with ThreadPoolExecutor(1) as operator:
@@ -292,7 +301,7 @@ def test_a_pause_waits_for_claims_under_way_and_binds_all_later_ones(database: D
             assert not paused.done()
             claimed_at = datetime.now(UTC)
         assert paused.result(timeout=5) > claimed_at
-    assert verdicts(claim_now(database, [second], now)) == {second: Verdict.CAMPAIGN_NOT_RUNNING}
+    assert verdicts(claim_now(database, [second], now)) == {second: verdict}
 
 
 def wait_until_blocked(database: Database) -> None:

@@ -456,9 +456,11 @@ def test_an_accounts_rate_is_shared_and_kept(database: Database, now: datetime):
 
 
 def test_a_quota_that_cannot_be_read_keeps_no_mail_back(database: Database, now: datetime):
-    """Broken, a missing permission would stop all sending."""
+    """Broken, a permission that is missing, or was taken away, would stop all sending."""
     with database.worker() as conn:
         message_id = add_scene(conn).add_message(conn)
+        old = {"provider": "ses", "a_day": 9, "allowed": 0, "read_at": now - 3 * DAY}
+        conn.execute(insert(tables.provider_quotas), old)
     meter, clock = metered(database, Sandbox(None), now)
     meter.read()
     meter.keep_pace("ses")

@@ -258,7 +258,7 @@ _CLAIM = text(f"""
             finished_at = CASE WHEN f.ruling IN ({_SKIPPED}) THEN CAST(:now AS timestamptz) END,
             attempt_id = CASE WHEN f.ruling = '{Verdict.OK}' THEN CAST(:attempt_id AS uuid) END,
             lease_until = CASE WHEN f.ruling = '{Verdict.OK}' THEN CAST(:lease_until AS timestamptz) END,
-            claimed_at = CASE WHEN f.ruling = '{Verdict.OK}' THEN CAST(:now AS timestamptz) END,
+            claimed_at = CASE WHEN f.ruling = '{Verdict.OK}' THEN CAST(:now AS timestamptz) ELSE m.claimed_at END,
             enqueued_at = CASE WHEN f.ruling = '{Verdict.OK}' THEN m.enqueued_at END,
             booked_on = CASE WHEN f.ruling IN ('{Verdict.NOT_DUE}', '{Verdict.PACED}') THEN m.booked_on END,
             sender_id = coalesce(f.sender_id, m.sender_id),

@@ -161,11 +161,12 @@ LIMITS: Final = f"""
         FROM ({_CAPS}) c
         LEFT JOIN send_quota q ON q.scope = c.scope AND q.scope_id = c.id AND q.day = c.day
         WHERE c.cap IS NOT NULL
-        UNION ALL  -- a provider counts any 24 hours: what it has left now is known from its last reading
+        UNION ALL  -- a provider counts any 24 hours: what it has left now is known from its last reading, if not stale
         SELECT 'provider', 'provider:' || p.provider, span.day, p.a_day,
                CASE WHEN span.day = CAST(:day AS date) THEN p.a_day - (p.allowed - p.claimed) ELSE 0 END
         FROM provider_quotas p CROSS JOIN span
-        WHERE p.a_day IS NOT NULL AND p.provider IN (SELECT provider FROM judged)
+        WHERE p.a_day IS NOT NULL AND p.read_at >= CAST(:day AS date) - 1
+          AND p.provider IN (SELECT provider FROM judged)
     ), limits AS (
         SELECT cap.scope, cap.key, cap.day, cap.cap, cap.used, coalesce(b.n, 0) AS booked
         FROM cap LEFT JOIN booked b ON b.key = cap.key AND b.day = cap.day

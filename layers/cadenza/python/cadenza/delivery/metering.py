@@ -50,8 +50,7 @@ class Meter:
             now = self.clock()
             asked_at = self._asked_at.get(name)
             if isinstance(provider, Metered) and (asked_at is None or now - asked_at >= READ_EVERY):
-                self._asked_at[name] = now
-                self._read(name, provider)
+                self._read(name, provider, now)
 
     def slices(self) -> dict[str, int]:
         """How many mails each provider may be handed in one `SLICE_S` of this process; at least one."""
@@ -68,9 +67,10 @@ class Meter:
         if turn > now:
             self.sleep((turn - now).total_seconds())
 
-    def _read(self, name: str, provider: Metered) -> None:
+    def _read(self, name: str, provider: Metered, now: datetime) -> None:
         with self.database.worker() as conn:
             surely_counted = _surely_counted(conn, name)
+        self._asked_at[name] = now
         try:
             quota = provider.quota()
         except Exception:  # noqa: BLE001 - a quota spares us refusals; not knowing it must keep no mail back
@@ -81,9 +81,9 @@ class Meter:
         if quota.per_second > 0:
             interval_s = self.processes / quota.per_second
             known = self._paces.get(name)
-            self._paces[name] = _Pace(interval_s, known.next_at if known else self.clock())
+            self._paces[name] = _Pace(interval_s, known.next_at if known else now)
         with self.database.worker() as conn:
-            _write(conn, name, quota, surely_counted, self._asked_at[name])
+            _write(conn, name, quota, surely_counted, now)
 
 
 def _surely_counted(conn: Connection, provider: str) -> int:

@@ -54,8 +54,8 @@ class SignalIntake:
         now = self._clock()
         with self._database.worker() as conn:
             follow_up = record(conn, signals, now)
-        guard(self._database, signals, now)
         self._engine.finish(follow_up, signals[0].correlation_id if signals else "")
+        guard(self._database, signals, now)
 
 
 def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -> FollowUp:
