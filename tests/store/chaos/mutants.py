@@ -109,7 +109,7 @@ MUTANTS = (
     Mutant("a paused campaign passes", without(gate, "_CLAIM", ("c.status <> 'running'", "false")), "I3"),
     Mutant(
         "suppressions are not asked",
-        without(gate, "_CLAIM", ("EXISTS (SELECT FROM suppressions x WHERE", "(false AND")),
+        without(gate, "_CLAIM", ("FROM suppressions x WHERE", "FROM suppressions x WHERE false AND")),
         "I3",
     ),
     Mutant("holds are not asked", without(gate, "_CLAIM", ("h.until > :now", "false")), "I3"),
