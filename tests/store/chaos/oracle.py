@@ -131,11 +131,13 @@ class Findings:
         return self
 
 
+RAISED = frozenset({"delivered", "bounced", "complained"})
+"""What an event may make of a message at once with the proof that it was sent."""
 MOVES: Mapping[str, frozenset[str]] = {
     "queued": frozenset({"sending", "skipped"}),
-    "sending": frozenset({"sent", "failed", "unknown", "queued"}),
-    "unknown": frozenset({"sent", "failed"}),
-    "sent": frozenset({"delivered", "bounced", "complained"}),
+    "sending": frozenset({"sent", "failed", "unknown", "queued"}) | RAISED,
+    "unknown": frozenset({"sent", "failed"}) | RAISED,
+    "sent": RAISED,
     "delivered": frozenset({"bounced", "complained"}),
     "bounced": frozenset({"complained"}),
     "complained": frozenset(),
@@ -143,7 +145,7 @@ MOVES: Mapping[str, frozenset[str]] = {
     "skipped": frozenset(),
 }
 RESENT_MOVES: Mapping[str, frozenset[str]] = MOVES | {
-    "queued": MOVES["queued"] | {"sent", "failed"},
+    "queued": MOVES["queued"] | {"sent", "failed"} | RAISED,
     "unknown": MOVES["unknown"] | {"queued"},
 }
 """Of messages that their workspace chose to send again."""
