@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import struct
 from collections.abc import Iterator
@@ -54,6 +55,7 @@ def test_a_reset_while_connecting_is_tried_again_later(answers: int):
         with pytest.raises(Retryable, match="database"), database.worker():
             pass
         database.close()
+    gc.collect()
 
 
 def test_a_connection_that_was_reset_while_it_idled_is_replaced(postgres: EmbeddedPostgres):

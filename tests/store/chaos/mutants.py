@@ -103,14 +103,21 @@ class Mutant:
 _NO_ENROLMENT_LOCK = without(store, "_LOCK", ("FOR UPDATE", ""))
 
 MUTANTS = (
-    Mutant("caps are not asked", without(gate, "_CLAIM", ("bool_and(r.n > 0)", "bool_and(true)")), "I8"),
+    Mutant("caps are not asked", without(gate, "_CLAIM", ("FILTER (WHERE r.n < 1)", "FILTER (WHERE false)")), "I8"),
     Mutant("claims are not charged", without(gate, "_CLAIM", ("used = q.used + t.n", "used = q.used")), "I8"),
     Mutant("refusals are given back twice", _refused_charged_twice_back, "I8"),
     Mutant("a paused campaign passes", without(gate, "_CLAIM", ("c.status <> 'running'", "false")), "I3"),
-    Mutant("suppressions are not asked", without(gate, "_CLAIM", ("x.workspace_id = m.workspace_id", "false")), "I3"),
+    Mutant(
+        "suppressions are not asked",
+        without(gate, "_CLAIM", ("FROM suppressions x WHERE", "FROM suppressions x WHERE false AND")),
+        "I3",
+    ),
     Mutant("holds are not asked", without(gate, "_CLAIM", ("h.until > :now", "false")), "I3"),
     Mutant("a paused sender passes", without(gate, "_CLAIM", ("s.paused_at IS NOT NULL", "false")), "I3"),
     Mutant("windows are not asked", without(gate, "_CLAIM", ("m.closes_at <= :now", "false")), "I7"),
+    Mutant("gaps between campaigns are not kept", without(gate, "_CLAIM", ("p.gap_until > :now", "false")), "I8"),
+    Mutant("how often is not asked", without(gate, "_CLAIM", ("p.frequent_until > :now", "false")), "I8"),
+    Mutant("companies are not spared", without(gate, "_CLAIM", ("q.domain_until > :now", "false")), "I8"),
     Mutant("resent whatever the policy", _resent_whatever_the_policy, "I1"),
     Mutant("resent without end", without(outbox, "_SETTLE_UNKNOWN", ("m.resends > 0 OR", "")), "I1"),
     Mutant("a lost answer counts as a refusal", _ambiguous_counts_as_throttled, "I1"),
@@ -135,6 +142,12 @@ MUTANTS = (
         "I4",
     ),
     Mutant("a pause does not wait for claims", without(gate, "_ENTER", ("FOR SHARE", "")), "I3", side_by_side=True),
+    Mutant(
+        "people and companies are not locked",
+        without(gate, "_LANES", ("SELECT pg_advisory_xact_lock(key) FROM lane", "SELECT key FROM lane")),
+        "I8",
+        side_by_side=True,
+    ),
     Mutant(
         "quotas are not locked",
         without(gate, "_LOCK_QUOTAS", ("DO UPDATE SET used = q.used", "DO NOTHING")),

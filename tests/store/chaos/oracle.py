@@ -131,11 +131,13 @@ class Findings:
         return self
 
 
+RAISED = frozenset({"delivered", "bounced", "complained"})
+"""What an event may make of a message at once with the proof that it was sent."""
 MOVES: Mapping[str, frozenset[str]] = {
     "queued": frozenset({"sending", "skipped"}),
-    "sending": frozenset({"sent", "failed", "unknown", "queued"}),
-    "unknown": frozenset({"sent", "failed"}),
-    "sent": frozenset({"delivered", "bounced", "complained"}),
+    "sending": frozenset({"sent", "failed", "unknown", "queued"}) | RAISED,
+    "unknown": frozenset({"sent", "failed"}) | RAISED,
+    "sent": RAISED,
     "delivered": frozenset({"bounced", "complained"}),
     "bounced": frozenset({"complained"}),
     "complained": frozenset(),
@@ -143,7 +145,7 @@ MOVES: Mapping[str, frozenset[str]] = {
     "skipped": frozenset(),
 }
 RESENT_MOVES: Mapping[str, frozenset[str]] = MOVES | {
-    "queued": MOVES["queued"] | {"sent", "failed"},
+    "queued": MOVES["queued"] | {"sent", "failed"} | RAISED,
     "unknown": MOVES["unknown"] | {"queued"},
 }
 """Of messages that their workspace chose to send again."""
@@ -151,6 +153,14 @@ FINAL = {"contact_campaigns": ("completed", "stopped", "failed"), "campaigns": (
 OPEN = frozenset({"queued", "sending", "unknown", "draft", "active"})
 GRAVITY = {"sent": 0, "delivered": 1, "bounced": 2, "complained": 3}
 SAYS = {"delivered": 1, "opened": 1, "clicked": 1, "replied": 1, "unsubscribed": 1, "bounced": 2, "complained": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Had:
+    """A message that somebody has had, or may have had, since ``at``."""
+
+    row: Row
+    at: datetime
 
 
 @dataclass
@@ -166,6 +176,7 @@ class Model:
     suppressed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     holds: dict[str, dict[str, datetime]] = field(default_factory=lambda: defaultdict(dict))
     used: Counter[tuple[str, str, date]] = field(default_factory=Counter[tuple[str, str, date]])
+    had: dict[str, Had] = field(default_factory=dict[str, Had])
     claims: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     open_ones: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """What is not final, by campaign: enrolments and messages."""
@@ -205,6 +216,7 @@ class Model:
         if before == "unknown" and new["reason"].startswith("unknown"):
             self._settled(old, new)
         if before in ("sending", "unknown") and self._given_back(before, new):
+            self.had.pop(new["id"], None)
             for scope in self._scopes(new):
                 self.used[(*scope, self.claims[new["id"]][-1].date())] -= 1
 
@@ -224,8 +236,9 @@ class Model:
         now = instant(message["lease_until"]) - LEASE
         self.findings.counts["claims"] += 1
         self.claims[message["id"]].append(now)
-        for reason in self._why_not(message, now):
+        for reason in (*self._why_not(message, now), *self._too_soon(message, now)):
             self._wrong(f"{reason} (message {message['id']}, claimed at {now})")
+        self.had[message["id"]] = Had(message, now)
         for kind, scope_id in self._scopes(message):
             key = "workspace_id" if kind == "automation_settings" else "id"
             cap = self.rows[kind, scope_id]["daily_cap"]
@@ -241,18 +254,34 @@ class Model:
         enrolment = self.rows["contact_campaigns", message["enrolment_id"]]
         if enrolment["status"] != "active":
             yield f"I3: its enrolment is {enrolment['status']}"
+        if self.rows["sender_identities", message["sender_id"]]["paused_at"]:
+            yield "I3: its sender is paused"
         if self.serial:
             address = message["to_address"].lower()
             if {address, address.partition("@")[2]} & self.suppressed[message["workspace_id"]]:
                 yield "I3: its address is suppressed"
             if any(until > now for until in self.holds[message["contact_id"]].values()):
                 yield "I3: its person is on hold"
-            if self.rows["sender_identities", message["sender_id"]]["paused_at"]:
-                yield "I3: its sender is paused"
         if instant(message["due_at"]) > now or (message["closes_at"] and instant(message["closes_at"]) <= now):
             yield "I7: outside its window"
         if self.quiet_from <= now.time() < self.quiet_until:
             yield "I7: in quiet hours"
+
+    def _too_soon(self, message: Row, now: datetime) -> Iterable[str]:
+        """I8 for people and companies: the gaps between their messages, and how many a person gets."""
+        rules = self.rows["automation_settings", message["workspace_id"]]
+        others = [had for had in self.had.values() if had.row["workspace_id"] == message["workspace_id"]]
+        same = [had for had in others if had.row["contact_id"] == message["contact_id"]]
+        gap, often = timedelta(seconds=rules["contact_gap_s"]), timedelta(hours=24 * rules["frequency_days"])
+        if any(now - had.at < gap for had in same if had.row["enrolment_id"] != message["enrolment_id"]):
+            yield f"I8: less than {gap} between two campaigns' messages to one person"
+        if rules["frequency_cap"] is not None:
+            lately = [had for had in same if now - had.at < often and had.row["id"] != message["id"]]
+            if len(lately) >= rules["frequency_cap"]:
+                yield f"I8: more than {rules['frequency_cap']} messages to one person in {often}"
+        gap = timedelta(seconds=rules["domain_gap_s"])
+        if any(now - had.at < gap for had in others if had.row["id"] != message["id"]):
+            yield f"I8: less than {gap} between two messages to one domain"
 
     @staticmethod
     def _scopes(message: Row) -> list[tuple[str, str]]:

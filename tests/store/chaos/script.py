@@ -164,6 +164,12 @@ def operate(worlds: Worlds, world: World, counts: Counter[str], stopped: list[St
             case "cancel":
                 campaigns.cancel(campaign_id, "operator")
                 _note(stopped, f"the cancellation of {campaign_id}", _of("campaign_id", campaign_id))
+            case "pause sender":
+                worlds.senders(world).pause(world.sender_id, "operator")
+                _note(stopped, f"the pause of {world.sender_id}", _of("sender_id", world.sender_id))
+            case "resume sender":
+                _lift(stopped, f"the pause of {world.sender_id}", monotonic())
+                worlds.senders(world).resume(world.sender_id)
             case _:
                 person = rng.randrange(len(world.people))
                 given = {
@@ -184,7 +190,7 @@ def operate(worlds: Worlds, world: World, counts: Counter[str], stopped: list[St
                     _note(stopped, "a suppression", _of("contact_id", world.people[person]), locked=False)
 
 
-# Pauses and cancellations are the service's; the other acts are the one row that their routes write.
+# Pauses and cancellations are the services'; the other acts are the one row that their routes write.
 _ACTS: dict[str, tuple[int, str]] = {
     "pause": (25, ""),
     "resume": (25, ""),
@@ -206,8 +212,8 @@ _ACTS: dict[str, tuple[int, str]] = {
            ON CONFLICT (contact_id) DO UPDATE SET until = greatest(h.until, excluded.until)""",
     ),
     "release": (3, "DELETE FROM holds WHERE contact_id = :contact_id"),
-    "pause sender": (4, "UPDATE sender_identities SET paused_at = :now WHERE id = :sender_id"),
-    "resume sender": (6, "UPDATE sender_identities SET paused_at = NULL WHERE id = :sender_id"),
+    "pause sender": (4, ""),
+    "resume sender": (6, ""),
     "workspace cap": (5, "UPDATE automation_settings SET daily_cap = :cap WHERE workspace_id = :workspace_id"),
     "campaign cap": (5, "UPDATE campaigns SET daily_cap = :cap WHERE id = :campaign_id"),
     "sender cap": (5, "UPDATE sender_identities SET daily_cap = :cap WHERE id = :sender_id"),
@@ -306,9 +312,11 @@ def run_out(worlds: Worlds, jump: timedelta = timedelta(hours=11), most: int = 1
     post, database = worlds.post, worlds.database
     post.lossy = False
     with database.worker() as conn:
-        conn.execute(text("UPDATE sender_identities SET paused_at = NULL"))
         paused = set(conn.execute(text("SELECT id FROM campaigns WHERE status = 'paused'")).scalars())
+        paused |= set(conn.execute(text("SELECT id FROM sender_identities WHERE paused_at IS NOT NULL")).scalars())
     for world in worlds.all:
+        if world.sender_id in paused:
+            worlds.senders(world).resume(world.sender_id)
         for campaign_id in paused & set(world.campaigns):
             worlds.campaigns(world).resume(campaign_id)
     for jumps in range(most):

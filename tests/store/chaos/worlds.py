@@ -21,6 +21,7 @@ from uuid import UUID
 import uuid_utils.compat
 from sqlalchemy import Connection, text
 
+from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
 from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
@@ -40,6 +41,7 @@ from cadenza.core.settings import ExecutionQueue
 from cadenza.core.states import CampaignKind, CampaignStatus, EnrolmentStatus, LeadStatus, UnknownPolicy
 from cadenza.delivery.execution import Execution
 from cadenza.delivery.hints import Hints
+from cadenza.delivery.inbound import Inbound
 from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Provider, Rejected, Sent
 from cadenza.delivery.outcomes import SignalIntake
 from cadenza.delivery.service import Delivery
@@ -278,7 +280,12 @@ def wire(
     links = Links("https://go.cadenza.example", "0123456789abcdef")
     return Services(
         Delivery(database=database, engine=engine, hints=hints, providers=providers, links=links, clock=clock),
-        Execution(engine, SignalIntake(database, engine, clock), Upkeep(database, engine, hints, clock)),
+        Execution(
+            engine,
+            SignalIntake(database, engine, clock),
+            Inbound(database),
+            Upkeep(database, engine, hints, clock),
+        ),
         dispatcher,
     )
 
@@ -299,6 +306,10 @@ class Worlds:
     def campaigns(self, world: World) -> Campaigns:
         """The operator's side of one world."""
         return Campaigns(self.database, self.services.dispatcher, world.workspace_id, lambda: self.now)
+
+    def senders(self, world: World) -> Senders:
+        """Who pauses and resumes one world's sender."""
+        return Senders(self.database, self.services.dispatcher, world.workspace_id, lambda: self.now)
 
     def crew(self, database: Database, seams: Seams) -> Services:
         """The same services in another process, with a database connection of its own."""
@@ -410,6 +421,10 @@ def _add_world(worlds: Worlds, rows: Mapping[str, list[dict[str, Any]]], number:
         daily_cap=rng.choice((None, None, 1, 2, 4)),
         unknown_policy=rng.choices(list(UnknownPolicy), weights=(6, 2, 2))[0],
         unknown_bound_s=rng.choice((3600, 86_400)),
+        contact_gap_s=rng.choice((0, 0, 3600, 86_400)),
+        domain_gap_s=rng.choice((0, 0, 0, 900)),
+        frequency_cap=rng.choice((None, None, 2)),
+        frequency_days=2,
         updated_at=worlds.now,
     )
     add(

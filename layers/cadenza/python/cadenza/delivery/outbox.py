@@ -352,7 +352,8 @@ _SETTLE_UNKNOWN = text(f"""
                                WHEN '{UnknownPolicy.RESEND}' THEN '{MessageStatus.QUEUED}'
                                ELSE '{MessageStatus.FAILED}' END,
         reason = CASE u.policy WHEN '{UnknownPolicy.FAIL}' THEN '{UNKNOWN}' ELSE '{UNKNOWN}: ' || u.policy END,
-        sent_at = CASE WHEN u.policy = '{UnknownPolicy.ASSUME_SENT}' THEN m.lease_until - CAST(:lease AS interval) END,
+        sent_at = CASE WHEN u.policy = '{UnknownPolicy.ASSUME_SENT}'
+                       THEN coalesce(m.claimed_at, m.lease_until - CAST(:lease AS interval)) END,
         finished_at = CASE WHEN u.policy <> '{UnknownPolicy.RESEND}' THEN CAST(:now AS timestamptz) END,
         attempt_id = CASE WHEN u.policy <> '{UnknownPolicy.RESEND}' THEN m.attempt_id END,
         lease_until = CASE WHEN u.policy <> '{UnknownPolicy.RESEND}' THEN m.lease_until END,
