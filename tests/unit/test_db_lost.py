@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import socket
 import struct
 from collections.abc import Iterator
@@ -15,6 +14,9 @@ from sqlalchemy import text
 from cadenza.core.db import DRIVER, Database
 from cadenza.core.errors import Retryable
 from local.postgres import EmbeddedPostgres
+
+# pg8000 leaves the socket of a connection that never came about to the garbage collector, which comes when it likes.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER: closing resets the connection instead of ending it (RFC 9293, section 3.5.2)."""
@@ -45,8 +47,6 @@ def resetting_server(answers: int) -> Iterator[int]:
         thread.join()
 
 
-# pg8000 leaves the socket of a connection that never came about to the garbage collector.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("answers", [0, 1], ids=["at the first word", "during the greeting"])
 def test_a_reset_while_connecting_is_tried_again_later(answers: int):
     """Broken, a restarting database would count as a poisonous message, and after three receives mail would be lost."""
@@ -55,7 +55,6 @@ def test_a_reset_while_connecting_is_tried_again_later(answers: int):
         with pytest.raises(Retryable, match="database"), database.worker():
             pass
         database.close()
-    gc.collect()
 
 
 def test_a_connection_that_was_reset_while_it_idled_is_replaced(postgres: EmbeddedPostgres):

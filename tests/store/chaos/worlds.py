@@ -44,6 +44,7 @@ from cadenza.delivery.hints import Hints
 from cadenza.delivery.inbound import Inbound
 from cadenza.delivery.model import Ambiguous, EarlierMail, Mail, Outcome, Provider, Rejected, Sent
 from cadenza.delivery.outcomes import SignalIntake
+from cadenza.delivery.providers.passwords import Passwords
 from cadenza.delivery.service import Delivery
 from cadenza.delivery.upkeep import Upkeep
 from cadenza.engine.apply import apply
@@ -305,11 +306,15 @@ class Worlds:
 
     def campaigns(self, world: World) -> Campaigns:
         """The operator's side of one world."""
-        return Campaigns(self.database, self.services.dispatcher, world.workspace_id, lambda: self.now)
+        return Campaigns(
+            self.database, self.services.dispatcher, world.workspace_id, lambda: self.now, "https://go.cadenza.example"
+        )
 
     def senders(self, world: World) -> Senders:
         """Who pauses and resumes one world's sender."""
-        return Senders(self.database, self.services.dispatcher, world.workspace_id, lambda: self.now)
+        return Senders(
+            self.database, self.services.dispatcher, world.workspace_id, lambda: self.now, Passwords("/none")
+        )
 
     def crew(self, database: Database, seams: Seams) -> Services:
         """The same services in another process, with a database connection of its own."""
