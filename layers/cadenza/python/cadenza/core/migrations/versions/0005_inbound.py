@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 INDEXES = """
 CREATE INDEX ix_sender_identities_email ON sender_identities (lower(email));

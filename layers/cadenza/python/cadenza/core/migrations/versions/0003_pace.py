@@ -1,4 +1,4 @@
-"""Consent: provenance of suppressions, bases and countries' policies, erasure that keeps addresses unreachable."""
+"""Pace and reputation: claims and places in line, gaps and frequency, providers' quotas, when a scope was resumed."""
 
 from pathlib import Path
 
@@ -14,4 +14,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise NotImplementedError("restore a snapshot instead: fingerprints cannot be turned back into addresses")
+    raise NotImplementedError("restore a snapshot instead: what was counted meanwhile cannot be put back")
