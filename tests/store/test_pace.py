@@ -130,7 +130,7 @@ def test_a_message_that_did_not_go_out_does_not_count(database: Database, now: d
     attempt = attempt_at(now)
     with database.worker() as conn:
         claimed = claim(conn, [released, refused], attempt).claimed
-        outbox.release(conn, attempt, [released])
+        outbox.release(conn, attempt, {released: "away"})
         (gone,) = (one for one in claimed if one.stay.message_id == refused)
         outbox.record(conn, attempt, [Result(gone, Rejected("no such mailbox"), now)])
         outbox.give_back(conn, attempt, [released, refused])
@@ -433,7 +433,7 @@ def test_mail_that_was_given_back_is_given_back_to_the_account_too(database: Dat
     attempt = attempt_at(now)
     with database.worker() as conn:
         claim(conn, [first], attempt)
-        outbox.release(conn, attempt, [first])
+        outbox.release(conn, attempt, {first: "away"})
         outbox.give_back(conn, attempt, [first])
     assert verdicts(claim_at(database, [second], now)) == {second: Verdict.OK}
 
