@@ -91,7 +91,7 @@ def test_a_broken_sender_is_noticed(arena: Arena, monkeypatch: pytest.MonkeyPatc
     mutant.apply(monkeypatch)
     for seed in range(20_001, 20_013):
         try:
-            found = arena.collide(seed, 30, 6) if mutant.side_by_side else arena.interleave(seed, 40, 160)
+            found = arena.collide(seed, 80, 5) if mutant.side_by_side else arena.interleave(seed, 40, 160)
         except (CadenzaError, DBAPIError, LookupError) as error:
             found = Findings([f"it breaks down: {error!r}"])
         if any(violation.startswith(mutant.by) for violation in found.violations):

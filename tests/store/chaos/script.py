@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import text
 
 from cadenza.core.errors import Conflict, Retryable
-from cadenza.core.ids import MessageId, new_id
-from cadenza.core.messages import SendWanted, Sweep
+from cadenza.core.ids import new_id
+from cadenza.core.messages import Sweep
 from tests.store.chaos.oracle import Row, Stop
 from tests.store.chaos.seams import Baton, Died, Fate, Jitter, Place, Worker
 from tests.store.chaos.worlds import Parcel, Services, World, Worlds, wanted
@@ -243,12 +243,13 @@ def _lift(stopped: list[Stop] | None, what: str, at: float) -> None:
 def collide(worlds: Worlds, crew: Sequence[Services], jitter: Jitter, rounds: int, counts: Counter[str]) -> list[Stop]:
     """Two senders, two executors and one operator at the same time, each on a connection of its own; several times."""
     stops: list[Stop] = []
-    post, rng, turn = worlds.post, worlds.rng, 0
+    post, rng = worlds.post, worlds.rng
+    with worlds.database.worker() as conn:  # as if the day had begun: whoever makes a quota's row locks it, too
+        conn.execute(text(_OPEN_BOOKS), {"day": worlds.now.date()})
     for number in range(rounds):
-        mine, yours, later = _shares(wanted(post.take(post.send, 1.0)), turn)
-        turn += bool(mine)
-        if later:
-            post.send.append(Parcel(worlds.now, SendWanted(message_ids=tuple(later))))
+        # Turn and turn about: different messages that the same caps count, or the same ones.
+        ids = wanted(post.take(post.send, 1.0))
+        mine, yours = (ids[::2], ids[1::2]) if number % 2 else (ids, ids)
         messages: list[Any] = [p.message for p in (*post.take(post.execution, 0.8), *post.due_wakes())]
         half = len(messages) // 2
         acting = rng.sample(worlds.all, min(len(worlds.all), 12))
@@ -271,14 +272,12 @@ def collide(worlds: Worlds, crew: Sequence[Services], jitter: Jitter, rounds: in
     return stops
 
 
-def _shares(ids: list[MessageId], turn: int) -> tuple[list[MessageId], list[MessageId], list[MessageId]]:
-    """What two senders get, and what waits: different messages that the same caps count, or the same ones, in turn.
-
-    The first time most wait, so that the day's quotas are there when different ones meet: making them is a lock, too.
-    """
-    if turn == 0:
-        return ids[::4], ids[::4], [message_id for place, message_id in enumerate(ids) if place % 4]
-    return (ids[::2], ids[1::2], []) if turn % 2 else (ids, ids, [])
+_OPEN_BOOKS = """
+    INSERT INTO send_quota (scope, scope_id, day, workspace_id, used)
+    SELECT 'workspace', workspace_id, CAST(:day AS date), workspace_id, 0 FROM automation_settings
+    UNION ALL SELECT 'campaign', id, CAST(:day AS date), workspace_id, 0 FROM campaigns
+    UNION ALL SELECT 'sender', id, CAST(:day AS date), workspace_id, 0 FROM sender_identities
+"""
 
 
 def _side_by_side(jobs: Sequence[Callable[[], None]], jitter: Jitter, counts: Counter[str]) -> None:

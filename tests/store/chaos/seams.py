@@ -182,8 +182,8 @@ class Jitter:
     def nap(self) -> None:
         """Let others run, so that what may overlap does."""
         rng: random.Random | None = getattr(self._here, "rng", None)
-        if rng is not None and rng.random() < 0.3:
-            time.sleep(rng.random() * 0.003)
+        if rng is not None and rng.random() < 0.4:
+            time.sleep(rng.random() * 0.004)
 
 
 # --- what the production code is given ---------------------------------------------------------------------------

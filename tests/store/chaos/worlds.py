@@ -301,6 +301,8 @@ class Worlds:
     post: Post
     provider: ChanceProvider
     services: Services
+    gaps: bool
+    """Whether some worlds keep gaps between messages: batches that meet on one wait for one another, as a whole."""
     all: list[World] = field(default_factory=list[World])
     names: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -360,7 +362,7 @@ def make_worlds(seed: int, size: int, now: datetime, database: SeamDatabase, sea
     post = Post(rng, clock)
     provider = ChanceProvider(rng, seams, post)
     services = wire(database, seams, post, dict.fromkeys(SERVICES, provider), clock)
-    worlds = Worlds(now, rng, database, post, provider, services)
+    worlds = Worlds(now, rng, database, post, provider, services, gaps=rng.random() < 0.5)
     with database.worker() as conn:
         enrolments = _seed(conn, worlds, size)
         follow_up = apply(conn, [(enrolment_id, Enrol()) for enrolment_id in enrolments], now)
@@ -426,9 +428,9 @@ def _add_world(worlds: Worlds, rows: Mapping[str, list[dict[str, Any]]], number:
         daily_cap=rng.choice((None, None, 1, 2, 4)),
         unknown_policy=rng.choices(list(UnknownPolicy), weights=(6, 2, 2))[0],
         unknown_bound_s=rng.choice((3600, 86_400)),
-        contact_gap_s=rng.choice((0, 0, 3600, 86_400)),
-        domain_gap_s=rng.choice((0, 0, 0, 900)),
-        frequency_cap=rng.choice((None, None, 2)),
+        contact_gap_s=rng.choice((0, 0, 3600, 86_400)) * worlds.gaps,
+        domain_gap_s=rng.choice((0, 0, 0, 900)) * worlds.gaps,
+        frequency_cap=rng.choice((None, None, 2)) if worlds.gaps else None,
         frequency_days=2,
         updated_at=worlds.now,
     )
