@@ -22,8 +22,8 @@ from tests.store.chaos.oracle import Findings
 from tests.store.chaos.runs import Arena
 from tests.unit.properties import LONG
 
-SIZE, STEPS = (150, 450) if LONG else (150, 220)
-RUNS = 60 if LONG else 1
+SIZE, STEPS = (200, 500) if LONG else (150, 150)
+RUNS = 45 if LONG else 1
 CROWD, ROUNDS = (40, 8) if LONG else (20, 3)
 CROWDS = 25 if LONG else 1
 TOLD = ("runs", "worlds", "messages", "claims", "provider calls", "crashes", "events", "pause", "resume", "cancel")

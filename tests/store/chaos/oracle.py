@@ -273,14 +273,14 @@ class Model:
         others = [had for had in self.had.values() if had.row["workspace_id"] == message["workspace_id"]]
         same = [had for had in others if had.row["contact_id"] == message["contact_id"]]
         gap, often = timedelta(seconds=rules["contact_gap_s"]), timedelta(hours=24 * rules["frequency_days"])
-        if any(now - had.at < gap for had in same if had.row["enrolment_id"] != message["enrolment_id"]):
+        if gap and any(now - had.at < gap for had in same if had.row["enrolment_id"] != message["enrolment_id"]):
             yield f"I8: less than {gap} between two campaigns' messages to one person"
         if rules["frequency_cap"] is not None:
             lately = [had for had in same if now - had.at < often and had.row["id"] != message["id"]]
             if len(lately) >= rules["frequency_cap"]:
                 yield f"I8: more than {rules['frequency_cap']} messages to one person in {often}"
         gap = timedelta(seconds=rules["domain_gap_s"])
-        if any(now - had.at < gap for had in others if had.row["id"] != message["id"]):
+        if gap and any(now - had.at < gap for had in others if had.row["id"] != message["id"]):
             yield f"I8: less than {gap} between two messages to one domain"
 
     @staticmethod

@@ -80,6 +80,7 @@ class Database:
         self.engine = create_engine(
             self.url, connect_args=connect_args or {}, pool_size=1, max_overflow=8, pool_pre_ping=True
         )
+        _remember_statements(self.engine.dialect.dbapi)
         event.listen(self.engine, "do_connect", self._connector(password, patience_s))
         event.listen(self.engine, "connect", _prepare)
         if role:
@@ -139,6 +140,24 @@ _TIMESTAMPTZ, _UUID = 1184, 2950
 
 _known_uuid = lru_cache(maxsize=10_000)(UUID)
 """The same few workspaces, campaigns and plans stand in row after row."""
+
+
+def _remember_statements(pg8000: Any) -> None:  # noqa: ANN401 - pg8000 is untyped
+    """Have each statement's placeholders numbered once. pg8000 reads it character by character, whenever it runs.
+
+    That is 3 ms for the claim, and our statements are always the same few.
+    """
+    convert: Callable[[str, str, Any], tuple[str, Any]] = pg8000.dbapi.convert_paramstyle
+
+    @lru_cache(maxsize=500)
+    def numbered(statement: str) -> str:
+        return convert("format", statement, ())[0]
+
+    def remembered(style: str, statement: str, parameters: Any) -> tuple[str, Any]:  # noqa: ANN401 - as above
+        return (numbered(statement), parameters) if style == "format" else convert(style, statement, parameters)
+
+    if pg8000.legacy.convert_paramstyle is convert:
+        pg8000.legacy.convert_paramstyle = remembered
 
 
 class _Stream:
