@@ -49,7 +49,7 @@ demo: setup ## Run the whole way on this machine and check it (KEEP=1 leaves it 
 	@$(BIN)/python -m local.demo
 
 test: setup ## Run the tests (under five minutes)
-	@$(BIN)/pytest -q --numprocesses auto --dist loadfile
+	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
 
 test-long: setup ## Run properties and interleavings at their full count (under thirty minutes)
 	@CADENZA_LONG=1 $(BIN)/pytest -q -m long --numprocesses auto --dist worksteal
