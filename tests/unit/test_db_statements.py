@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pg8000.legacy
@@ -11,7 +10,6 @@ from pg8000.dbapi import convert_paramstyle
 from sqlalchemy import text
 
 from cadenza.core.db import DRIVER, Database
-from cadenza.delivery import gate
 from local.postgres import EmbeddedPostgres
 
 
@@ -39,16 +37,3 @@ def test_each_execution_has_its_own_parameters(postgres: EmbeddedPostgres):
     with database.worker() as conn:
         assert [conn.execute(text("SELECT :a || '%'"), {"a": word}).scalar_one() for word in "xy"] == ["x%", "y%"]
     database.close()
-
-
-def test_a_long_statement_is_read_once():
-    """Broken, every claim would cost milliseconds of processor time before Postgres hears of it."""
-    statement = gate._CLAIM.text.replace(":", "%%")
-
-    def cost() -> float:
-        started = time.perf_counter()
-        pg8000.legacy.convert_paramstyle("format", statement, [])
-        return time.perf_counter() - started
-
-    cost()
-    assert min(cost() for _ in range(5)) < 0.0002

@@ -79,7 +79,9 @@ class _Around:
 
 def _reviewed(event_id: EventId, signal: SignalReported, around: _Around) -> SignalReported:
     first = Grading(signal.grade, signal.grade_reasons)
-    found = review(first, _visit(signal), around.of(event_id))
+    surroundings = around.of(event_id)
+    visit = _visit(signal) if surroundings.clicks else Visit(signal.occurred_at)  # nobody there to compare it with
+    found = review(first, visit, surroundings)
     if found == first:
         return signal
     return signal.model_copy(update={"grade": found.grade, "grade_reasons": found.reasons})

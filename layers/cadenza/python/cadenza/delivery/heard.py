@@ -55,7 +55,7 @@ Heard = tuple[EventId, SignalReported]
 
 def lock_messages(conn: Connection, ids: Collection[MessageId]) -> dict[MessageId, Message]:
     """Lock the messages in id order; unknown ids are left out."""
-    found = _MESSAGES.decode(conn.execute(_LOCK, {"ids": sorted(ids)}).scalar_one())
+    found = _MESSAGES.decode(conn.execute(_LOCK, {"ids": list(ids)}).scalar_one())
     return {message.id: message for message in found}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final, assert_never
+from typing import Final
 
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.engine.model import SeenEvent
@@ -29,6 +29,7 @@ _NAMES: Final[Mapping[SignalKind, tuple[PlanEvent, ...]]] = MappingProxyType(
         SignalKind.FAILED: (PlanEvent.FAILED, PlanEvent.BLOCKED),
     }
 )
+_STOPPING: Final = frozenset({SignalKind.REPLIED, SignalKind.UNSUBSCRIBED, SignalKind.COMPLAINED})
 _SOFT_BOUNCE: Final = (PlanEvent.BOUNCED, PlanEvent.BLOCKED)
 
 Spent = frozenset[PlanEvent]
@@ -42,15 +43,9 @@ def by_person(kind: SignalKind, grade: Grade) -> bool:
 
 def stop_reason(kind: SignalKind, hard: bool | None) -> str:
     """Why an event stops an enrolment from any node; "" if it does not."""
-    match kind:
-        case SignalKind.REPLIED | SignalKind.UNSUBSCRIBED | SignalKind.COMPLAINED:
-            return kind.value
-        case SignalKind.BOUNCED:
-            return "hard bounce" if hard else ""
-        case SignalKind.SENT | SignalKind.DELIVERED | SignalKind.OPENED | SignalKind.CLICKED | SignalKind.FAILED:
-            return ""
-        case _:
-            assert_never(kind)
+    if kind is SignalKind.BOUNCED:
+        return "hard bounce" if hard else ""
+    return kind.value if kind in _STOPPING else ""
 
 
 def suppresses(kind: SignalKind, hard: bool | None) -> bool:

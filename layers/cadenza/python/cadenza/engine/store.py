@@ -56,7 +56,7 @@ def look(conn: Connection, ids: Iterable[EnrolmentId], now: datetime) -> dict[En
 def _load(
     conn: Connection, query: TextClause, ids: Iterable[EnrolmentId], now: datetime, unheard: Collection[EventId]
 ) -> dict[EnrolmentId, Enrolment]:
-    wanted = sorted(set(ids))
+    wanted = list(set(ids))  # the statement sorts them, and faster
     if not wanted:
         return {}
     found = _FOUND.decode(conn.execute(query, {"ids": wanted, "now": now}).scalar_one())
