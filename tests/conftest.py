@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import count
 
 import pytest
+from _pytest.terminal import TerminalReporter
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
 
@@ -31,6 +32,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if isinstance(item, pytest.Function) and getattr(item.obj, "is_hypothesis_test", False):
             item.add_marker(pytest.mark.long)
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print what passing tests have counted (``record_property("counts", …)``): the proof is in the numbers."""
+    for report in terminalreporter.getreports("passed"):
+        for name, told in report.user_properties:
+            if name == "counts":
+                terminalreporter.write_line(str(told))
 
 
 @pytest.fixture(scope="session")

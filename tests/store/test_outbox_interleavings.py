@@ -7,7 +7,7 @@ plays that run alone (interleavings come out the same, threads do what they can)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -53,29 +53,27 @@ def told(findings: Findings) -> str:
 
 
 @pytest.mark.long
-def test_no_interleaving_breaks_what_sending_promises(arena: Arena, capsys: pytest.CaptureFixture[str]):
+def test_no_interleaving_breaks_what_sending_promises(arena: Arena, record_property: Callable[[str, object], None]):
     """Broken, some order of claims, crashes, events and pauses would mail twice, too much, or to who said no."""
     total = Findings()
     for seed in seeds(1, RUNS):
         found = arena.interleave(seed, SIZE, STEPS)
         assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
         total += found
-    with capsys.disabled():
-        print(f"\ninterleavings: {told(total)} (I1, I3, I7, I8, I10, and I2, I4, I5, I6 at the end)")  # noqa: T201 - the proof is its counts
+    record_property("counts", f"interleavings: {told(total)} (I1, I3, I7, I8, I10, and I2, I4, I5, I6 at the end)")
     assert len(total.histories) > 0.9 * total.counts["worlds"]
     assert min(total.counts[name] for name in ("claims", "crashes", "pause", "resume", "suppress", "hold")) > 0
 
 
 @pytest.mark.long
-def test_nothing_breaks_when_all_happens_at_once(arena: Arena, capsys: pytest.CaptureFixture[str]):
+def test_nothing_breaks_when_all_happens_at_once(arena: Arena, record_property: Callable[[str, object], None]):
     """Broken, functions that really run side by side would do what taking turns does not show."""
     total = Findings()
     for seed in seeds(10_001, CROWDS):
         found = arena.collide(seed, CROWD, ROUNDS)
         assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
         total += found
-    with capsys.disabled():
-        print(f"\nside by side: {told(total)}")  # noqa: T201 - the proof is its counts
+    record_property("counts", f"side by side: {told(total)}")
 
 
 def test_a_seed_tells_the_same_story_again(arena: Arena):
