@@ -43,6 +43,7 @@ def by_person(kind: SignalKind, grade: Grade) -> bool:
 
 def stop_reason(kind: SignalKind, hard: bool | None) -> str:
     """Why an event stops an enrolment from any node; "" if it does not."""
+    # No match over the kinds: it compares them one by one, and this is asked four times a signal.
     if kind is SignalKind.BOUNCED:
         return "hard bounce" if hard else ""
     return kind.value if kind in _STOPPING else ""
