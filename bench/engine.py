@@ -103,16 +103,18 @@ _ROWS = """jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(workspace_id uuid, camp
 RAW = tuple(
     text(statement)
     for statement in (
-        f"""INSERT INTO message_events (workspace_id, message_id, provider, provider_event_id, kind, grade, occurred_at,
-                received_at, payload, verdict)
-            SELECT workspace_id, message_id, 'bench', message_id::text, 'opened', 'human', at, at, '{{}}', 'moved'
-            FROM {_ROWS} ON CONFLICT (provider, provider_event_id) DO NOTHING""",
+        # The audit row names its event, as ours does.
+        f"""WITH event AS (
+                INSERT INTO message_events (workspace_id, message_id, provider, provider_event_id, kind, grade,
+                    occurred_at, received_at, payload, verdict)
+                SELECT workspace_id, message_id, 'bench', message_id::text, 'opened', 'human', at, at, '{{}}', 'moved'
+                FROM {_ROWS} ON CONFLICT (provider, provider_event_id) DO NOTHING RETURNING id, message_id)
+            INSERT INTO campaign_transitions (workspace_id, enrolment_id, campaign_id, seq, from_node, from_visit,
+                to_node, to_visit, to_status, cause, rule, event_id, at)
+            SELECT workspace_id, enrolment_id, campaign_id, 2, 'intro', 1, 'consider', 2, 'active', 'opened',
+                   'transitions/0: opened', event.id, at FROM {_ROWS} JOIN event USING (message_id)""",
         f"""UPDATE outbound_messages m SET status = 'delivered', finished_at = r.at
             FROM {_ROWS} WHERE m.id = r.message_id AND m.status = 'sent'""",
-        f"""INSERT INTO campaign_transitions (workspace_id, enrolment_id, campaign_id, seq, from_node, from_visit,
-                to_node, to_visit, to_status, cause, rule, at)
-            SELECT workspace_id, enrolment_id, campaign_id, 2, 'intro', 1, 'consider', 2, 'active', 'opened',
-                   'transitions/0: opened', at FROM {_ROWS}""",
         f"""WITH gone AS (
                 DELETE FROM scheduled_actions a USING {_ROWS} WHERE a.enrolment_id = r.enrolment_id AND a.visit <= 1
                 RETURNING a.*)
@@ -121,9 +123,9 @@ RAW = tuple(
             SELECT id, workspace_id, enrolment_id, campaign_id, node, visit, kind, event, due_at, why, created_at,
                    'cancelled', 'opened', due_at FROM gone""",
         f"""INSERT INTO scheduled_actions (workspace_id, enrolment_id, campaign_id, node, visit, kind, event, due_at,
-                status, created_at)
-            SELECT workspace_id, enrolment_id, campaign_id, 'consider', 2, 'timeout', 'no_click', due_at, 'pending',
-                   at
+                why, status, created_at)
+            SELECT workspace_id, enrolment_id, campaign_id, 'consider', 2, 'timeout', 'no_click', due_at,
+                   '["transitions/1: no_click"]', 'pending', at
             FROM {_ROWS}""",
         f"""UPDATE contact_campaigns e SET current_node = 'consider', visit = 2, entered_at = r.at, anchor_at = r.at,
                 seq = 2

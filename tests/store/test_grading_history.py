@@ -151,5 +151,5 @@ def test_history_is_one_statement_and_its_size_has_a_bound(people: People, datab
     sent: list[str] = []
     event.listen(database.engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
     people.hear(*(click(message_id, NOW + hour + 3 * MINUTE + n * SECOND) for n in range(20)))
-    (history,) = [statement for statement in sent if "scan_window_s" in statement]
+    (history,) = [statement for statement in sent if "r.since" in statement]
     assert re.search(r"LIMIT 100\b", history)

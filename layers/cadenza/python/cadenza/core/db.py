@@ -17,6 +17,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from msgspec import json
+from pg8000.converters import array_out  # pyright: ignore[reportUnknownVariableType] - pg8000 is untyped
 from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
@@ -180,6 +182,13 @@ def _instant(value: str) -> datetime:
     return datetime.fromisoformat(value).astimezone(UTC)
 
 
+def _array(values: list[object]) -> str:
+    """An array as Postgres reads it. Ids, of which a batch sends thousands, by C code; pg8000 takes 3 µs each."""
+    if set(map(type, values)) == {UUID}:
+        return f"{{{json.encode(values).decode()[1:-1]}}}"
+    return cast("str", array_out(values))
+
+
 def _prepare(driver_connection: Any, _record: object) -> None:  # noqa: ANN401 - pg8000 is untyped
     """What pg8000 leaves to be done on a new connection."""
     raw: socket.socket = driver_connection._usock  # noqa: SLF001 - there is no public way to the socket
@@ -190,6 +199,7 @@ def _prepare(driver_connection: Any, _record: object) -> None:  # noqa: ANN401 -
     # Its own readers take 25 µs an instant (strptime) and 3 µs a UUID: most of what a batch of rows costs in Python.
     driver_connection.register_in_adapter(_TIMESTAMPTZ, _instant)
     driver_connection.register_in_adapter(_UUID, _known_uuid)
+    driver_connection.register_out_adapter(list, _array)
 
 
 def _as_role(role: str) -> Callable[[Any, object], None]:

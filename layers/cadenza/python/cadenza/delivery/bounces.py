@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 
 from cadenza.core.ids import ContactId, EventId, MessageId
 from cadenza.core.messages import SignalKind, SignalReported
-from cadenza.delivery.heard import Heard, Messages
+from cadenza.delivery.heard import Heard
 
 ESCALATED: Final = "soft_bounce_limit"
 """The reason of the soft bounce that acted as a hard one."""
@@ -84,18 +84,17 @@ def reaching(limit: Limit, known: Sequence[Bounce], new: Sequence[Bounce]) -> li
 _Address = tuple[ContactId, str]
 
 
-def escalated(conn: Connection, messages: Messages, heard: Sequence[Heard]) -> Mapping[EventId, str]:
+def escalated(conn: Connection, heard: Sequence[Heard]) -> Mapping[EventId, str]:
     """Which of the events act as hard bounces though they are soft, and why, in words. At most one statement.
 
     Needs the locks of all enrolments of whoever a soft bounce is about: without them, two bounces that are recorded at
     the same time would not count each other.
     """
     new: defaultdict[_Address, list[Bounce]] = defaultdict(list)
-    for event_id, signal in heard:
-        if is_soft(signal):
-            message = messages[signal.message_id]
-            whose = message.contact_id, message.to_address.lower()
-            new[whose].append(Bounce(event_id, message.id, signal.occurred_at))
+    for one in heard:
+        if is_soft(one.signal):
+            whose = one.message.contact_id, one.message.to_address.lower()
+            new[whose].append(Bounce(one.event_id, one.message.id, one.signal.occurred_at))
     if not new:
         return {}
     rows = [{"contact_id": str(contact_id), "address": address} for contact_id, address in new]

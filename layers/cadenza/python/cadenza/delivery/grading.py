@@ -7,35 +7,28 @@ is therefore never taken for one. See `cadenza.signals.grading` for the clues.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from msgspec import Struct
 from msgspec.json import Decoder, encode
+from msgspec.structs import replace
 from sqlalchemy import Connection, text
 
 from cadenza.core.ids import EventId, MessageId
 from cadenza.core.messages import OUT_OF_OFFICE, Grade, SignalKind, SignalReported
-from cadenza.delivery.heard import Heard, Message, Messages
+from cadenza.delivery.heard import Heard, Message
 from cadenza.signals.grading import SAME_VISITOR, Grading, Surroundings, Visit, review, visit_of
 
 _CLICKS_READ: Final = 100
 """Of one message at most: somebody who calls a link in a loop costs no more than that."""
 
 
-def judge(conn: Connection, messages: Messages, heard: Sequence[Heard]) -> list[Heard]:
-    """The same events with their final grades. One statement, if there is anything that history can tell more of."""
-    absences_graded = [(event_id, _as_absence(signal)) for event_id, signal in heard]
-    open_to_doubt = {signal.message_id for _, signal in heard if _is_open_to_doubt(signal)}
-    if not open_to_doubt:
-        return absences_graded
-    around = _surroundings(conn, messages, heard, open_to_doubt)
-    return [
-        (event_id, _reviewed(event_id, signal, around[signal.message_id]) if _is_open_to_doubt(signal) else signal)
-        for event_id, signal in absences_graded
-    ]
+def judge(conn: Connection, heard: Sequence[Heard]) -> list[Heard]:
+    """The same events with their final grades. One statement, if there are clicks to compare them with."""
+    around = _surroundings(conn, heard)
+    return [replace(one, signal=_graded(one, around.get(one.message.id))) for one in heard]
 
 
 def is_absence(signal: SignalReported) -> bool:
@@ -54,6 +47,19 @@ def _as_absence(signal: SignalReported) -> SignalReported:
     return signal.model_copy(update={"grade": Grade.MACHINE, "grade_reasons": reasons})
 
 
+def _graded(one: Heard, around: _Around | None) -> SignalReported:
+    signal = one.signal
+    if around is None or not _is_open_to_doubt(signal):
+        return _as_absence(signal)
+    first = Grading(signal.grade, signal.grade_reasons)
+    surroundings = around.of(one.event_id)
+    visit = _visit(signal) if surroundings.clicks else Visit(signal.occurred_at)  # nobody there to compare it with
+    found = review(first, visit, surroundings)
+    if found == first:
+        return signal
+    return signal.model_copy(update={"grade": found.grade, "grade_reasons": found.reasons})
+
+
 def _is_open_to_doubt(signal: SignalReported) -> bool:
     return signal.kind in (SignalKind.OPENED, SignalKind.CLICKED) and signal.grade is not Grade.MACHINE
 
@@ -66,80 +72,60 @@ class _Around:
     """What surrounds the events of one message; each event sees all clicks but its own."""
 
     def __init__(self, message: Message) -> None:
-        self.message = message
-        self.scan_window = timedelta()
-        self.delivered: list[datetime] = []
+        delivered = (event.occurred_at for event in message.events if event.kind is SignalKind.DELIVERED)
+        self.arrived_at = min(delivered, default=None)
+        self.handed_over_at = message.handed_over_at
+        self.scan_window = timedelta(seconds=message.scan_window_s)
         self.clicks: dict[EventId, Visit] = {}
+        self.instants: list[datetime] = []
+
+    def hear(self, event_id: EventId, signal: SignalReported) -> None:
+        """Take in an event of the batch."""
+        self.instants.append(signal.occurred_at)
+        if signal.kind is SignalKind.DELIVERED:
+            self.arrived_at = min(signal.occurred_at, self.arrived_at or signal.occurred_at)
+        elif signal.kind is SignalKind.CLICKED:
+            self.clicks[event_id] = _visit(signal)
 
     def of(self, event_id: EventId) -> Surroundings:
         clicks = tuple(visit for other, visit in self.clicks.items() if other != event_id)
-        arrived_at = min(self.delivered, default=self.message.handed_over_at)
-        return Surroundings(arrived_at, clicks, self.scan_window)
+        return Surroundings(self.arrived_at or self.handed_over_at, clicks, self.scan_window)
 
 
-def _reviewed(event_id: EventId, signal: SignalReported, around: _Around) -> SignalReported:
-    first = Grading(signal.grade, signal.grade_reasons)
-    surroundings = around.of(event_id)
-    visit = _visit(signal) if surroundings.clicks else Visit(signal.occurred_at)  # nobody there to compare it with
-    found = review(first, visit, surroundings)
-    if found == first:
-        return signal
-    return signal.model_copy(update={"grade": found.grade, "grade_reasons": found.reasons})
-
-
-def _surroundings(
-    conn: Connection, messages: Messages, heard: Sequence[Heard], wanted: set[MessageId]
-) -> dict[MessageId, _Around]:
-    """What is recorded of the messages, and what the batch itself brings."""
-    found = {message_id: _Around(messages[message_id]) for message_id in wanted}
-    instants: defaultdict[MessageId, list[datetime]] = defaultdict(list)
-    for event_id, signal in heard:
-        if (around := found.get(signal.message_id)) is None:
-            continue
-        instants[signal.message_id].append(signal.occurred_at)
-        if signal.kind is SignalKind.DELIVERED:
-            around.delivered.append(signal.occurred_at)
-        elif signal.kind is SignalKind.CLICKED:
-            around.clicks[event_id] = _visit(signal)
-    rows = [
-        {
-            "id": message_id,
-            "workspace_id": messages[message_id].workspace_id,
-            "since": min(own) - SAME_VISITOR,
-            "until": max(own) + SAME_VISITOR,
-        }
-        for message_id, own in instants.items()
+def _surroundings(conn: Connection, heard: Sequence[Heard]) -> dict[MessageId, _Around]:
+    """Of the messages that somebody opened or clicked: what is recorded, and what the batch itself brings."""
+    doubted = {one.message.id: one.message for one in heard if _is_open_to_doubt(one.signal)}
+    found = {message_id: _Around(message) for message_id, message in doubted.items()}
+    for one in heard:
+        if (around := found.get(one.message.id)) is not None:
+            around.hear(one.event_id, one.signal)
+    clicked = [
+        {"id": message.id, "since": min(around.instants) - SAME_VISITOR, "until": max(around.instants) + SAME_VISITOR}
+        for message, around in zip(doubted.values(), found.values(), strict=True)
+        if any(event.kind is SignalKind.CLICKED for event in message.events)
     ]
-    for past in _PASTS.decode(conn.execute(_HISTORY, {"rows": encode(rows).decode()}).scalar_one()):
-        around = found[past.id]
-        around.scan_window = timedelta(seconds=past.scan_window_s)
-        if past.delivered_at is not None:
-            around.delivered.append(past.delivered_at)
-        for event_id, at, reasons, payload in past.clicks:
-            around.clicks[event_id] = visit_of(at, reasons, payload)
+    if clicked:
+        for past in _PASTS.decode(conn.execute(_CLICKS, {"rows": encode(clicked).decode()}).scalar_one()):
+            for event_id, at, reasons, payload in past.clicks:
+                found[past.id].clicks[event_id] = visit_of(at, reasons, payload)
     return found
 
 
 class _Past(Struct, frozen=True, gc=False):
-    """What is recorded of one message."""
+    """The clicks that are recorded of one message."""
 
     id: MessageId
-    scan_window_s: int
-    delivered_at: datetime | None
     clicks: tuple[tuple[EventId, datetime, tuple[str, ...], dict[str, Any]], ...]
 
 
 _PASTS: Final = Decoder(list[_Past])
 
-_HISTORY = text(f"""
-    SELECT CAST(coalesce(json_agg(json_build_object('id', r.id, 'scan_window_s', s.scan_window_s, 'delivered_at',
-           (SELECT min(v.occurred_at) FROM message_events v
-            WHERE v.message_id = r.id AND v.kind = '{SignalKind.DELIVERED}'), 'clicks',
+_CLICKS = text(f"""
+    SELECT CAST(coalesce(json_agg(json_build_object('id', r.id, 'clicks',
            (SELECT coalesce(jsonb_agg(jsonb_build_array(c.id, c.occurred_at, c.grade_reasons, c.payload)), '[]')
             FROM (SELECT v.id, v.occurred_at, v.grade_reasons, v.payload FROM message_events v
                   WHERE v.message_id = r.id AND v.kind = '{SignalKind.CLICKED}'
                     AND v.occurred_at BETWEEN r.since AND r.until
                   ORDER BY v.occurred_at DESC LIMIT {_CLICKS_READ}) c))), '[]') AS text)
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, workspace_id uuid, since timestamptz, until timestamptz)
-    JOIN automation_settings s ON s.workspace_id = r.workspace_id
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, since timestamptz, until timestamptz)
 """)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
-from msgspec.json import Decoder, encode
+from msgspec.json import encode
 from sqlalchemy import Connection, text
 
 from cadenza.contacts.holds import hold_locked
 from cadenza.contacts.model import GONE
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.ids import EnrolmentId, EventId, MessageId
+from cadenza.core.ids import EnrolmentId, MessageId
 from cadenza.core.log import get_logger
 from cadenza.core.messages import SignalKind, SignalReported
-from cadenza.core.states import MESSAGE_MOVES, MessageStatus, sources
+from cadenza.core.states import MESSAGE_MOVES, MESSAGE_OPEN, MessageStatus, sources
 from cadenza.delivery import bounces, reactions
 from cadenza.delivery.grading import judge
-from cadenza.delivery.heard import HANDED_OVER, Message, Messages, lock_messages
+from cadenza.delivery.heard import HANDED_OVER, Heard, Message, Messages, listen
 from cadenza.delivery.reputation import guard
 from cadenza.engine import store
 from cadenza.engine.apply import FollowUp, apply_locked
-from cadenza.engine.model import NotSent, SendOutcome, Sent, Signal, Stimulus
+from cadenza.engine.model import LastMessage, NotSent, SendOutcome, Sent, Signal, Stimulus
 from cadenza.engine.service import Engine
 
 SEVERITY: Mapping[SignalKind, MessageStatus] = {
@@ -64,38 +63,39 @@ def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -
     A signal about no message of ours is logged and left: there is nothing that it could change. What a signal means for
     its person's other enrolments, and for their colleagues', follows here too (`cadenza.delivery.reactions`).
     """
-    messages = lock_messages(conn, {signal.message_id for signal in signals})
+    messages, fresh = listen(conn, signals)
     known = [signal for signal in signals if signal.message_id in messages]
     if len(known) < len(signals):
         get_logger().warning("signal.unmatched", count=len(signals) - len(known))
     if not known:
         return FollowUp()
-    fresh = _new_events(conn, known)
     proofs = _proofs(messages, known)
-    _mark(conn, proofs, [signal for _, signal in fresh], now)
-    stimuli = [_settling(messages[message_id], proof) for message_id, proof in proofs.items()]
-    new = judge(conn, messages, fresh)
-    others = reactions.others(conn, messages, new)
+    _mark(conn, proofs, fresh, now)
+    new = judge(conn, fresh)
+    others = reactions.others(conn, new)
     # All that anything here may touch, at once and in id order.
-    enrolments = store.lock(conn, {message.enrolment_id for message in messages.values()} | others.ids, now)
-    escalated = bounces.escalated(conn, messages, new)
+    ids = others.ids | {message.enrolment_id for message in messages.values()}
+    last = {message.id: _last(message, proofs.get(message.id)) for message in messages.values()}
+    enrolments = store.lock(conn, ids, now, last)
+    escalated = bounces.escalated(conn, new)
+    stimuli = [_settling(messages[message_id], proof) for message_id, proof in proofs.items()]
     # What occurred first is decided first, whatever arrived first.
-    for event_id, signal in sorted(new, key=lambda pair: (pair[1].occurred_at, pair[0])):
-        if signal.kind is SignalKind.SENT:
+    for one in sorted(new, key=lambda one: (one.signal.occurred_at, one.event_id)):
+        if one.signal.kind is SignalKind.SENT:
             continue  # it has settled the message, and says nothing more
-        message = messages[signal.message_id]
-        stimulus = _stimulus(event_id, signal, message, escalated.get(event_id, ""))
-        stimuli.append((message.enrolment_id, stimulus))
-        stimuli += others.halts(message, stimulus, now)
-    hold_locked(conn, reactions.absences(conn, messages, new, enrolments, now), now)
-    rows = {event_id: _row(signal, messages[signal.message_id], event_id in escalated) for event_id, signal in new}
+        stimulus = _stimulus(one, escalated.get(one.event_id, ""))
+        stimuli.append((one.message.enrolment_id, stimulus))
+        stimuli += others.halts(one.message, stimulus, now)
+    hold_locked(conn, reactions.absences(conn, new, enrolments, now), now)
+    rows = {one.event_id: _row(one, one.event_id in escalated) for one in new}
     return apply_locked(conn, enrolments, stimuli, now, rows)
 
 
-def _stimulus(event_id: EventId, signal: SignalReported, message: Message, escalated: str) -> Signal:
+def _stimulus(one: Heard, escalated: str) -> Signal:
     """``escalated`` says why a soft bounce acts as a hard one; "" if it does not."""
+    signal, message = one.signal, one.message
     return Signal(
-        event_id,
+        one.event_id,
         signal.kind,
         message.node,
         message.visit,
@@ -106,9 +106,19 @@ def _stimulus(event_id: EventId, signal: SignalReported, message: Message, escal
     )
 
 
+def _last(message: Message, proof: SignalReported | None) -> LastMessage:
+    """A locked message as the engine knows it, once its proof has settled it."""
+    sent_at, final = message.sent_at, message.status not in MESSAGE_OPEN
+    if proof is not None:
+        sent_at, final = None if proof.kind is SignalKind.FAILED else proof.occurred_at, True
+    return LastMessage(message.id, message.node, message.visit, sent_at, final, message.events)
+
+
 def _proofs(messages: Messages, signals: Sequence[SignalReported]) -> dict[MessageId, SignalReported]:
     """Of messages whose call nobody saw end: the event that settles it. Any but a failure proves that it was taken."""
     proofs: dict[MessageId, SignalReported] = {}
+    if not any(message.handed_over for message in messages.values()):
+        return proofs  # mostly so
     for signal in signals:
         if messages[signal.message_id].handed_over:
             best = proofs.get(signal.message_id)
@@ -130,32 +140,9 @@ def _strength(signal: SignalReported) -> tuple[bool, datetime]:
     return signal.kind is SignalKind.FAILED, signal.occurred_at
 
 
-def _new_events(conn: Connection, signals: Sequence[SignalReported]) -> list[tuple[EventId, SignalReported]]:
-    """Those that are not recorded yet, with the ids that they will have.
-
-    Their messages are locked, so that nobody else can be recording the same ones: what is new here is new for good.
-    """
-    unique: dict[tuple[str, str], SignalReported] = {}
-    for signal in signals:
-        unique.setdefault((signal.provider, signal.provider_event_id), signal)
-    keys = [[provider, event_id] for provider, event_id in unique]
-    found = _PLACES.decode(conn.execute(_NEW_EVENTS, {"keys": encode(keys).decode()}).scalar_one())
-    by_place = list(unique.values())
-    return [(event_id, by_place[place - 1]) for place, event_id in found]
-
-
-_PLACES: Final = Decoder(list[tuple[int, EventId]])
-_NEW_EVENTS = text("""
-    SELECT CAST(coalesce(json_agg(json_build_array(k.place, nextval('message_events_id_seq')) ORDER BY k.place), '[]')
-                AS text)
-    FROM jsonb_array_elements(CAST(:keys AS jsonb)) WITH ORDINALITY AS k(key, place)
-    WHERE NOT EXISTS (SELECT FROM message_events v
-                      WHERE v.provider = k.key ->> 0 AND v.provider_event_id = k.key ->> 1)
-""")
-
-
-def _row(signal: SignalReported, message: Message, escalated: bool) -> dict[str, object]:
+def _row(one: Heard, escalated: bool) -> dict[str, object]:
     """The row of ``message_events``, but for its id and verdict. ``hard`` stays as it was reported."""
+    signal, message = one.signal, one.message
     reasons = (*signal.grade_reasons, bounces.ESCALATED) if escalated else signal.grade_reasons
     return {
         "workspace_id": message.workspace_id,
@@ -171,9 +158,7 @@ def _row(signal: SignalReported, message: Message, escalated: bool) -> dict[str,
     }
 
 
-def _mark(
-    conn: Connection, proofs: Mapping[MessageId, SignalReported], new: Sequence[SignalReported], now: datetime
-) -> None:
+def _mark(conn: Connection, proofs: Mapping[MessageId, SignalReported], new: Sequence[Heard], now: datetime) -> None:
     """Settle the messages that have a proof, and raise each to the gravest thing said of it; never back (I10).
 
     Zero rows moved of a message: what is said of it is known, or graver things are.
@@ -182,24 +167,23 @@ def _mark(
         message_id: MessageStatus.FAILED if proof.kind is SignalKind.FAILED else MessageStatus.SENT
         for message_id, proof in proofs.items()
     }
-    for signal in new:
-        status = SEVERITY.get(signal.kind)
-        if status is not None and RANK[status] > RANK[gravest.get(signal.message_id, MessageStatus.SENT)]:
-            gravest[signal.message_id] = status
-    rows = [
-        {
-            "id": message_id,
-            "status": status,
-            "proved": message_id in proofs,
-            "sent_at": proofs[message_id].occurred_at
-            if message_id in proofs and status is not MessageStatus.FAILED
-            else None,
-            "sources": sources(MESSAGE_MOVES, status),
-        }
-        for message_id, status in gravest.items()
-    ]
+    for one in new:
+        status, known = SEVERITY.get(one.signal.kind), gravest.get(one.message.id, one.message.status)
+        if status is not None and RANK[status] > RANK[known]:
+            gravest[one.message.id] = status
+    rows = [_marked(message_id, status, proofs.get(message_id)) for message_id, status in gravest.items()]
     if rows:
         conn.execute(_MARK, {"rows": encode(rows).decode(), "now": now})
+
+
+def _marked(message_id: MessageId, status: MessageStatus, proof: SignalReported | None) -> dict[str, object]:
+    return {
+        "id": message_id,
+        "status": status,
+        "proved": proof is not None,
+        "sent_at": proof.occurred_at if proof is not None and status is not MessageStatus.FAILED else None,
+        "sources": sources(MESSAGE_MOVES, status),
+    }
 
 
 # A proof may make two moves at once: sent, and what came after. The guard of each row is that of its first.

@@ -24,7 +24,7 @@ from cadenza.core.states import EnrolmentStatus
 from cadenza.core.tables.base import literals
 from cadenza.delivery.bounces import is_soft
 from cadenza.delivery.grading import is_absence
-from cadenza.delivery.heard import Heard, Message, Messages
+from cadenza.delivery.heard import Heard, Message
 from cadenza.engine.apply import compiled_plans
 from cadenza.engine.matching import by_person, suppresses
 from cadenza.engine.model import Halt, Signal
@@ -95,13 +95,12 @@ class Others:
                 yield enrolment_id, _halt(Elsewhere.COLLEAGUE_REPLIED, signal, now)
 
 
-def others(conn: Connection, messages: Messages, heard: Sequence[Heard]) -> Others:
+def others(conn: Connection, heard: Sequence[Heard]) -> Others:
     """Whom else the events may concern. One statement, if they may concern anybody."""
     told: dict[ContactId, dict[str, object]] = {}
-    for _, signal in heard:
+    for signal, contact_id in ((one.signal, one.message.contact_id) for one in heard):
         replied, soft = _is_reply(signal), is_soft(signal)
         if replied or soft or is_absence(signal) or suppresses(signal.kind, signal.hard):
-            contact_id = messages[signal.message_id].contact_id
             row = told.setdefault(contact_id, {"contact_id": str(contact_id), "replied": False, "counted": False})
             row["replied"] = row["replied"] or replied
             row["counted"] = row["counted"] or soft
@@ -145,23 +144,18 @@ _OTHERS = text(f"""
 
 
 def absences(
-    conn: Connection,
-    messages: Messages,
-    heard: Sequence[Heard],
-    enrolments: Mapping[EnrolmentId, Enrolment],
-    now: datetime,
+    conn: Connection, heard: Sequence[Heard], enrolments: Mapping[EnrolmentId, Enrolment], now: datetime
 ) -> list[NewHold]:
     """The holds that the absence notes among the events come to. At most two statements.
 
     A hold ends where the day of return begins, on the person's clock, else on that of the plan that they answered.
     """
-    notes = [signal for _, signal in heard if is_absence(signal)]
-    plans = compiled_plans(conn, {enrolments[messages[note.message_id].enrolment_id].plan_id for note in notes})
-    undated = {messages[note.message_id].workspace_id for note in notes if _return_day(note) is None}
+    notes = [(one.signal, one.message) for one in heard if is_absence(one.signal)]
+    plans = compiled_plans(conn, {enrolments[message.enrolment_id].plan_id for _, message in notes})
+    undated = {message.workspace_id for note, message in notes if _return_day(note) is None}
     days = _absence_days(conn, undated)
     found: list[NewHold] = []
-    for note in notes:
-        message = messages[note.message_id]
+    for note, message in notes:
         enrolment = enrolments[message.enrolment_id]
         zone = sending_zone(plans[enrolment.plan_id], enrolment.rules)
         day = _return_day(note)

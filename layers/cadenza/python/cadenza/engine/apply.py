@@ -92,9 +92,9 @@ def apply_locked(
         by_enrolment[enrolment_id].append(stimulus)
 
     folds = [
-        _Fold(enrolments[enrolment_id], plans[enrolments[enrolment_id].plan_id], now).run(own)
+        _Fold(enrolment, plans[enrolment.plan_id], now).run(own)
         for enrolment_id, own in by_enrolment.items()
-        if enrolment_id in enrolments
+        if (enrolment := enrolments.get(enrolment_id)) is not None
     ]
     changes = _gather(folds, now)
     verdicts = {

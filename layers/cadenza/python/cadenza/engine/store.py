@@ -7,16 +7,17 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct, json
 from msgspec.structs import replace
 from sqlalchemy import Connection, TextClause, text
 
-from cadenza.core.ids import CampaignId, EnrolmentId, EventId, PlanId, WorkspaceId
+from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, PlanId, WorkspaceId
 from cadenza.core.states import (
     MESSAGE_OPEN,
     CampaignStatus,
@@ -24,6 +25,8 @@ from cadenza.core.states import (
 from cadenza.core.tables.base import literals
 from cadenza.engine.model import LastMessage, SendingRules, State
 from cadenza.engine.rules import sending_rules
+
+_NONE: Final[Mapping[MessageId, LastMessage]] = MappingProxyType({})
 
 
 class Enrolment(Struct, frozen=True, gc=False):
@@ -39,31 +42,37 @@ class Enrolment(Struct, frozen=True, gc=False):
 
 
 def lock(
-    conn: Connection, ids: Iterable[EnrolmentId], now: datetime, unheard: Collection[EventId] = ()
+    conn: Connection, ids: Iterable[EnrolmentId], now: datetime, known: Mapping[MessageId, LastMessage] = _NONE
 ) -> dict[EnrolmentId, Enrolment]:
-    """Lock the enrolments in id order and load their state; unknown ids are left out. Two statements.
+    """Lock the enrolments in id order and load their state; unknown ids are left out. Two statements at most.
 
-    ``unheard`` are recorded events that are still to be decided on: the state does not know them yet.
+    ``known`` are messages that the caller holds locked, as they are now: they need not be loaded.
     """
-    return _load(conn, _LOCK, ids, now, unheard)
+    return _load(conn, _LOCK, ids, now, known)
 
 
 def look(conn: Connection, ids: Iterable[EnrolmentId], now: datetime) -> dict[EnrolmentId, Enrolment]:
     """As `lock`, without the lock: for those who only want to know. What they see may be changing."""
-    return _load(conn, _LOOK, ids, now, ())
+    return _load(conn, _LOOK, ids, now, _NONE)
 
 
 def _load(
-    conn: Connection, query: TextClause, ids: Iterable[EnrolmentId], now: datetime, unheard: Collection[EventId]
+    conn: Connection,
+    query: TextClause,
+    ids: Iterable[EnrolmentId],
+    now: datetime,
+    known: Mapping[MessageId, LastMessage],
 ) -> dict[EnrolmentId, Enrolment]:
     wanted = list(set(ids))  # the statement sorts them, and faster
     if not wanted:
         return {}
     found = _FOUND.decode(conn.execute(query, {"ids": wanted, "now": now}).scalar_one())
-    heard = conn.execute(_LAST_MESSAGES, {"ids": wanted, "unheard": list(unheard)}).scalar_one()
-    message_of = {last.enrolment_id: last.message for last in _LAST.decode(heard)}
+    last_ids = [row.last_message_id for row in found.enrolments if row.last_message_id is not None]
+    if missing := [message_id for message_id in last_ids if message_id not in known]:
+        loaded = _LAST.decode(conn.execute(_LAST_MESSAGES, {"ids": missing}).scalar_one())
+        known = {**known, **{message.message_id: message for message in loaded}}
     home_of = {home.id: home for home in map(_home, found.campaigns)}
-    return {row.id: _enrolment(row, home_of[row.campaign_id], message_of.get(row.id)) for row in found.enrolments}
+    return {row.id: _enrolment(row, home_of[row.campaign_id], known) for row in found.enrolments}
 
 
 # One JSON text a query: read by C code into what the engine works with, where rows would be read in Python, column by
@@ -77,6 +86,7 @@ class _Row(Struct, frozen=True, gc=False):
     state: State
     time_zone: str
     held_until: datetime | None
+    last_message_id: MessageId | None
 
 
 class _Found(Struct, frozen=True, gc=False):
@@ -84,25 +94,21 @@ class _Found(Struct, frozen=True, gc=False):
     campaigns: list[dict[str, Any]]
 
 
-class _Last(Struct, frozen=True, gc=False):
-    enrolment_id: EnrolmentId
-    message: LastMessage
-
-
 _FOUND = json.Decoder(_Found)
-_LAST = json.Decoder(list[_Last])
+_LAST = json.Decoder(list[LastMessage])
 
 _ENROLMENTS = """
     WITH own AS MATERIALIZED (
-        SELECT id, campaign_id, contact_id, plan_id, status, current_node, visit, entered_at, anchor_at, seq, reason
+        SELECT id, campaign_id, contact_id, plan_id, status, current_node, visit, entered_at, anchor_at, seq, reason,
+               last_message_id
         FROM contact_campaigns WHERE id = ANY(:ids) ORDER BY id {lock}
     ), enrolments AS (
-        SELECT own.id, own.campaign_id, own.plan_id, k.time_zone,
-               (SELECT max(h.until) FROM holds h WHERE h.contact_id = own.contact_id AND h.until > :now) AS held_until,
+        SELECT own.id, own.campaign_id, own.plan_id, own.last_message_id, k.time_zone, h.until AS held_until,
                json_build_object('status', own.status, 'node', own.current_node, 'visit', own.visit,
                                  'entered_at', own.entered_at, 'anchor_at', own.anchor_at, 'seq', own.seq,
                                  'reason', own.reason) AS state
         FROM own JOIN contacts k ON k.id = own.contact_id
+        LEFT JOIN holds h ON h.contact_id = own.contact_id AND h.until > :now
     ), homes AS (
         SELECT c.id, c.workspace_id, c.status, c.rules, s.working_hours_start, s.working_hours_end, s.working_days,
                s.holidays_country, s.extra_holidays
@@ -118,17 +124,13 @@ _LOCK = text(_ENROLMENTS.format(lock="FOR UPDATE"))
 # A statement of its own, after the lock: only a new snapshot shows what the lock's previous holder wrote.
 _LAST_MESSAGES = text(f"""
     SELECT CAST(coalesce(json_agg(json_build_object(
-               'enrolment_id', e.id,
-               'message', json_build_object(
-                   'message_id', m.id, 'node', m.node, 'visit', m.visit, 'sent_at', m.sent_at,
-                   'final', m.status NOT IN ({literals(*MESSAGE_OPEN)}), 'events', coalesce(
-                       (SELECT json_agg(json_build_object('event_id', v.id, 'kind', v.kind, 'grade', v.grade,
-                                                          'occurred_at', v.occurred_at, 'hard', v.hard)
-                                        ORDER BY v.occurred_at, v.id)
-                        FROM message_events v
-                        WHERE v.message_id = m.id AND v.id <> ALL(CAST(:unheard AS bigint[]))), '[]')))), '[]') AS text)
-    FROM contact_campaigns e JOIN outbound_messages m ON m.id = e.last_message_id
-    WHERE e.id = ANY(:ids)
+               'message_id', m.id, 'node', m.node, 'visit', m.visit, 'sent_at', m.sent_at,
+               'final', m.status NOT IN ({literals(*MESSAGE_OPEN)}), 'events', coalesce(
+                   (SELECT json_agg(json_build_object('event_id', v.id, 'kind', v.kind, 'grade', v.grade,
+                                                      'occurred_at', v.occurred_at, 'hard', v.hard)
+                                    ORDER BY v.occurred_at, v.id)
+                    FROM message_events v WHERE v.message_id = m.id), '[]'))), '[]') AS text)
+    FROM outbound_messages m WHERE m.id = ANY(:ids)
 """)
 
 
@@ -150,15 +152,18 @@ def _home(row: dict[str, Any]) -> _Home:
     )
 
 
-def _enrolment(row: _Row, home: _Home, message: LastMessage | None) -> Enrolment:
+def _enrolment(row: _Row, home: _Home, messages: Mapping[MessageId, LastMessage]) -> Enrolment:
     zone, held_until = row.time_zone, row.held_until
+    state = row.state
+    if row.last_message_id is not None:
+        state = replace(state, message=messages[row.last_message_id])
     return Enrolment(
         row.id,
         home.workspace_id,
         home.id,
         row.plan_id,
         home.status,
-        row.state if message is None else replace(row.state, message=message),
+        state,
         replace(home.rules, recipient_zone=zone, not_before=held_until) if zone or held_until else home.rules,
     )
 
