@@ -54,13 +54,15 @@ class Seeded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Home:
+class Home:
+    """A workspace with a campaign and its plan."""
+
     workspace_id: WorkspaceId
     campaign_id: CampaignId
     plan_id: UUID
 
 
-def _home(conn: Connection, now: datetime) -> _Home:
+def _home(conn: Connection, now: datetime) -> Home:
     found = conn.execute(
         text("""
             SELECT c.workspace_id, c.id, p.id AS plan_id FROM campaigns c
@@ -68,8 +70,8 @@ def _home(conn: Connection, now: datetime) -> _Home:
         """)
     ).first()
     if found is not None:
-        return _Home(found.workspace_id, found.id, found.plan_id)
-    home = _Home(WorkspaceId(new_id()), CampaignId(new_id()), new_id())
+        return Home(found.workspace_id, found.id, found.plan_id)
+    home = Home(WorkspaceId(new_id()), CampaignId(new_id()), new_id())
     given = {
         "workspace": home.workspace_id,
         "campaign": home.campaign_id,
@@ -126,6 +128,26 @@ def seed_enrolments(conn: Connection, count: int, now: datetime) -> list[Seeded]
     ):
         conn.execute(text(statement), given)
     return seeded
+
+
+def seed_drafts(conn: Connection, count: int, now: datetime) -> Home:
+    """A draft campaign that could start, with ``count`` draft enrolments."""
+    home = _home(conn, now)
+    given = {"workspace": home.workspace_id, "campaign": home.campaign_id, "plan": home.plan_id, "now": now, "n": count}
+    for statement in (
+        """INSERT INTO sender_identities (id, workspace_id, name, email, company, postal_address, provider, created_at)
+           VALUES (gen_random_uuid(), :workspace, 'Bench', 'bench@bench.example', 'Bench', 'Nowhere 1', 'ses', :now)""",
+        """UPDATE campaigns SET status = 'draft', brief = '{"offering": "We measure."}',
+                  sender_id = (SELECT id FROM sender_identities LIMIT 1) WHERE id = :campaign""",
+        """INSERT INTO contacts (id, workspace_id, email, created_at)
+           SELECT gen_random_uuid(), :workspace, i || '@bench.example', CAST(:now AS timestamptz)
+           FROM generate_series(1, CAST(:n AS int)) AS i""",
+        """INSERT INTO contact_campaigns (id, workspace_id, campaign_id, contact_id, plan_id, status, created_at)
+           SELECT gen_random_uuid(), :workspace, :campaign, id, :plan, 'draft', CAST(:now AS timestamptz)
+           FROM contacts""",
+    ):
+        conn.execute(text(statement), given)
+    return home
 
 
 def seed_pending(conn: Connection, count: int, now: datetime) -> None:

@@ -153,7 +153,14 @@ def test_pause_resume_and_cancel(api: Client, database: Database, scene: Scene):
         scene.add_message(conn)
     paused = api.post(f"{path}/pause", {"reason": "wrong price"})
     assert (paused["status"], paused["status_reason"]) == ("paused", "wrong price")
-    assert api.post(f"{path}/resume")["status"] == "running"
+    outlooks = {one["policy"]: one for one in api.get(f"{path}/resume/preview")["outlooks"]}
+    assert [outlooks[policy][what] for policy, what in (("keep", "sends_now"), ("skip_stale", "sends_dropped"))] == [
+        1,
+        1,
+    ]
+    api.call("POST", f"{path}/resume", {"policy": "later"}).problem(400)
+    assert api.post(f"{path}/resume", {"policy": "keep"})["status"] == "running"
+    api.call("GET", f"{path}/resume/preview").problem(409)
     cancelled = api.post(f"{path}/cancel")
     assert cancelled["status"] == "cancelled"
     assert cancelled["counts"]["enrolments"] == {"stopped": 1}

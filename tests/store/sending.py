@@ -18,7 +18,9 @@ from cadenza.core.ids import MessageId
 from cadenza.core.messages import SendWanted
 from cadenza.core.queues import Queue
 from cadenza.core.settings import ExecutionQueue
+from cadenza.delivery.execution import Execution
 from cadenza.delivery.hints import Hints
+from cadenza.delivery.inbound import Inbound
 from cadenza.delivery.model import EarlierMail, Mail, Outcome, Sent
 from cadenza.delivery.outcomes import SignalIntake
 from cadenza.delivery.service import Delivery
@@ -69,6 +71,14 @@ class World:
     delivery: Delivery
     upkeep: Upkeep
     signals: SignalIntake
+    dispatcher: Dispatcher
+    engine: Engine
+    execution_url: str
+
+    @property
+    def execution(self) -> Execution:
+        """What the execute function runs."""
+        return Execution(self.engine, self.signals, Inbound(self.database), self.upkeep)
 
     def row(self, message_id: MessageId) -> Any:
         """The outbox row."""
@@ -164,5 +174,8 @@ def world(database: Database, now: datetime, monkeypatch: pytest.MonkeyPatch) ->
             Delivery(database=database, engine=engine, hints=hints, providers={"ses": ses}, links=links, clock=clock),
             Upkeep(database, engine, hints, clock),
             SignalIntake(database, engine, clock),
+            dispatcher,
+            engine,
+            execution,
         )
         yield made

@@ -20,6 +20,7 @@ from sqlalchemy import text
 from cadenza.core.errors import Conflict, Retryable
 from cadenza.core.ids import new_id
 from cadenza.core.messages import Sweep
+from cadenza.core.states import ResumePolicy
 from tests.store.chaos.oracle import Row, Stop
 from tests.store.chaos.seams import Baton, Died, Fate, Jitter, Place, Worker
 from tests.store.chaos.worlds import Parcel, Services, World, Worlds, wanted
@@ -160,7 +161,7 @@ def operate(worlds: Worlds, world: World, counts: Counter[str], stopped: list[St
                 _note(stopped, f"the pause of {campaign_id}", _of("campaign_id", campaign_id))
             case "resume":
                 _lift(stopped, f"the pause of {campaign_id}", monotonic())
-                campaigns.resume(campaign_id)
+                campaigns.resume(campaign_id, rng.choice(list(ResumePolicy)))
             case "cancel":
                 campaigns.cancel(campaign_id, "operator")
                 _note(stopped, f"the cancellation of {campaign_id}", _of("campaign_id", campaign_id))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,10 +36,26 @@ class PatientDispatcher(Dispatcher):
 
     def dispatch(self, follow_up: FollowUp, now: datetime, correlation_id: str = "") -> None:
         """As `Dispatcher.dispatch`, without its error."""
-        try:
+        with _patience():
             super().dispatch(follow_up, now, correlation_id)
-        except Retryable as error:
-            get_logger().error("hints.left_to_sweep", reason=error.detail, count=len(follow_up.actions))
+
+    def follow(self, campaigns: Iterable[CampaignId], correlation_id: str = "") -> None:
+        """As `Dispatcher.follow`, without its error."""
+        with _patience():
+            super().follow(campaigns, correlation_id)
+
+    def wake(self, now: datetime) -> None:
+        """As `Dispatcher.wake`, without its error."""
+        with _patience():
+            super().wake(now)
+
+
+@contextmanager
+def _patience() -> Generator[None]:
+    try:
+        yield
+    except Retryable as error:
+        get_logger().error("hints.left_to_sweep", reason=error.detail)
 
 
 @dataclass(frozen=True, slots=True)

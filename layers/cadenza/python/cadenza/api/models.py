@@ -25,6 +25,7 @@ from cadenza.core.states import (
     JobStatus,
     LeadStatus,
     MessageStatus,
+    ResumePolicy,
     UnknownPolicy,
 )
 from cadenza.delivery.providers.accounts import SesAccount, SmtpAccount
@@ -177,6 +178,12 @@ class Reason(Taken):
     """Why; it is kept with the campaign or sender."""
 
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
+
+
+class Resumption(Taken):
+    """What becomes of what the pause held back."""
+
+    policy: ResumePolicy = ResumePolicy.SHIFT
 
 
 class Campaign(Answer):

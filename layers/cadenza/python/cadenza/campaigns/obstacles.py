@@ -95,6 +95,7 @@ _SAYS: Mapping[Verdict, tuple[Gate, str]] = {
     Verdict.CONTACT_GAP: (Gate.GAP, "another campaign has just written to this person"),
     Verdict.FREQUENCY: (Gate.FREQUENCY, "this person has had as many messages as the workspace allows in that time"),
     Verdict.DOMAIN_GAP: (Gate.DOMAIN, "a mail to this person's domain has just gone"),
+    Verdict.STALE: (Gate.CAMPAIGN, "it came due while the campaign was paused, which was resumed without it"),
     Verdict.NO_CONSENT: (Gate.CONSENT, "the workspace's policy for the contact's country asks for more consent"),
 }
 
@@ -112,6 +113,7 @@ def _gates(found: Inspection, enrolment: Enrolment, send: Send | None) -> Iterat
                 | Verdict.NO_ADDRESS
                 | Verdict.NO_SENDER
                 | Verdict.NO_CONSENT
+                | Verdict.STALE
                 | Verdict.CONTACT_GAP
                 | Verdict.FREQUENCY
                 | Verdict.DOMAIN_GAP

@@ -118,7 +118,7 @@ class Senders:
             if paused:
                 return
             reputation.forgive(conn, "sender", sender_id)
-            messages = tuple(outbox.bring_back(conn, None, sender_id, now))
+            messages = tuple(outbox.bring_back(conn, sender_id, now))
         self.dispatcher.dispatch(FollowUp(messages=messages), now)
 
 

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from cadenza.campaigns import store
+from cadenza.campaigns import resumption, store
 from cadenza.campaigns.model import NewCampaign
+from cadenza.campaigns.resumption import ResumePreview
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId, WorkspaceId
-from cadenza.core.states import CampaignStatus, EnrolmentStatus
-from cadenza.delivery import outbox, reputation
+from cadenza.core.states import CampaignStatus, ResumePolicy
+from cadenza.delivery import reputation
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES
-from cadenza.engine import actions
-from cadenza.engine.apply import SOON, FollowUp, apply
 from cadenza.engine.dispatch import Dispatcher
-from cadenza.engine.model import Enrol, Halt
+from cadenza.engine.following import Followed, follow
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Campaigns:
             return store.create(conn, self.workspace_id, new, self.clock())
 
     def start(self, campaign_id: CampaignId) -> None:
-        """Start a draft (or scheduled) campaign: its draft enrolments become active.
+        """Start a draft (or scheduled) campaign: its draft enrolments become active, the first of them at once.
 
         Raises:
             NotFound: No such campaign.
@@ -60,9 +60,8 @@ class Campaigns:
             if missing := _missing(conn, campaign, self.public_url):
                 raise Conflict("the campaign cannot start yet", tuple(missing))
             self._move(conn, campaign, CampaignStatus.RUNNING, "")
-            waiting = store.open_enrolments(conn, campaign_id, (EnrolmentStatus.DRAFT,))
-            follow_up = apply(conn, [(enrolment_id, Enrol()) for enrolment_id in waiting], now)
-        self.dispatcher.dispatch(follow_up, now)
+            followed = follow(conn, campaign_id, now)
+        self._go_on(campaign_id, followed, now)
 
     def pause(self, campaign_id: CampaignId, reason: str = "") -> None:
         """Pause: one row changes, and from its commit on the gate lets nothing of this campaign pass (I3).
@@ -74,8 +73,18 @@ class Campaigns:
         with self.database.workspace(self.workspace_id) as conn:
             self._move(conn, self._find(conn, campaign_id), CampaignStatus.PAUSED, reason)
 
-    def resume(self, campaign_id: CampaignId) -> None:
-        """Run again: what came due meanwhile is handed on from now on, one after the other, the rest at its time.
+    def preview_resume(self, campaign_id: CampaignId) -> ResumePreview:
+        """What each policy would do if the campaign were resumed now.
+
+        Raises:
+            NotFound: No such campaign.
+            Conflict: It is not paused.
+        """
+        with self.database.workspace(self.workspace_id) as conn:
+            return resumption.preview(conn, campaign_id, _paused_at(self._find(conn, campaign_id)), self.clock())
+
+    def resume(self, campaign_id: CampaignId, policy: ResumePolicy = ResumePolicy.SHIFT) -> None:
+        """Run again. What the pause held back goes on as ``policy`` says, and never in a burst.
 
         What went out before no longer counts for the campaign's reputation.
 
@@ -85,17 +94,16 @@ class Campaigns:
         """
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
-            campaign = self._find(conn, campaign_id)
-            if campaign.status is not CampaignStatus.PAUSED:
-                raise Conflict(f"the campaign is {campaign.status}, not paused")
+            campaign = self._find(conn, campaign_id, to_move=True)
+            paused_at = _paused_at(campaign)
             self._move(conn, campaign, CampaignStatus.RUNNING, "")
             reputation.forgive(conn, "campaign", campaign_id)
-            messages = tuple(outbox.bring_back(conn, campaign_id, None, now))
-            due = actions.claim_of_campaign(conn, campaign_id, now + SOON, now)
-        self.dispatcher.dispatch(FollowUp(actions=due, messages=messages), now)
+            resumption.resume(conn, campaign_id, policy, paused_at, now)
+        self.dispatcher.wake(now)
+        self.dispatcher.follow([campaign_id])
 
     def cancel(self, campaign_id: CampaignId, reason: str = "") -> None:
-        """End the campaign and every open enrolment. Nothing that waits is sent.
+        """End the campaign, and its open enrolments, the first of them at once. Nothing that waits is sent.
 
         Raises:
             NotFound: No such campaign.
@@ -104,12 +112,17 @@ class Campaigns:
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
             self._move(conn, self._find(conn, campaign_id), CampaignStatus.CANCELLED, reason)
-            open_ones = store.open_enrolments(conn, campaign_id, (EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE))
-            halt = Halt(now, cause="campaign_cancelled", reason=reason or "campaign cancelled")
-            apply(conn, [(enrolment_id, halt) for enrolment_id in open_ones], now)
+            followed = follow(conn, campaign_id, now)
+        self._go_on(campaign_id, followed, now)
 
-    def _find(self, conn: Connection, campaign_id: CampaignId) -> store.Campaign:
-        campaign = store.find(conn, campaign_id)
+    def _go_on(self, campaign_id: CampaignId, followed: Followed, now: datetime) -> None:
+        """After the commit: the enrolments that have not followed yet are left to the execute function."""
+        self.dispatcher.dispatch(followed.follow_up, now)
+        if followed.more:
+            self.dispatcher.follow([campaign_id])
+
+    def _find(self, conn: Connection, campaign_id: CampaignId, *, to_move: bool = False) -> store.Campaign:
+        campaign = store.find(conn, campaign_id, to_move=to_move)
         if campaign is None:
             raise NotFound("campaign", campaign_id)
         return campaign
@@ -117,6 +130,12 @@ class Campaigns:
     def _move(self, conn: Connection, campaign: store.Campaign, target: CampaignStatus, reason: str) -> None:
         if not store.move(conn, campaign.id, target, reason, self.clock()):
             raise Conflict(f"a campaign that is {campaign.status} cannot become {target}")
+
+
+def _paused_at(campaign: store.Campaign) -> datetime:
+    if campaign.paused_at is None:
+        raise Conflict(f"the campaign is {campaign.status}, not paused")
+    return campaign.paused_at
 
 
 # Mailbox providers' domains, in whose name only their own servers send (SPF, DMARC): SES would be turned away.

@@ -32,6 +32,7 @@ class Campaign:
     status: CampaignStatus
     sender_id: SenderId | None
     brief: CampaignBrief
+    paused_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +122,10 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
     return campaign_id
 
 
-def find(conn: Connection, campaign_id: CampaignId, *, lock: bool = False) -> Campaign | None:
-    """The campaign; ``lock`` keeps it from being completed or cancelled until the transaction ends."""
-    query = "SELECT * FROM campaigns WHERE id = :id" + (" FOR SHARE" if lock else "")
+def find(conn: Connection, campaign_id: CampaignId, *, lock: bool = False, to_move: bool = False) -> Campaign | None:
+    """The campaign. ``lock`` keeps it from being moved until the transaction ends; take ``to_move`` to move it."""
+    strength = " FOR NO KEY UPDATE" if to_move else " FOR SHARE" if lock else ""
+    query = f"SELECT * FROM campaigns WHERE id = :id{strength}"
     row = conn.execute(text(query), {"id": campaign_id}).first()
     return None if row is None else _campaign(row)
 
@@ -137,6 +139,7 @@ def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
         CampaignStatus(row.status),
         row.sender_id,
         CampaignBrief.model_validate(row.brief),
+        row.paused_at,
     )
 
 
@@ -163,17 +166,6 @@ def move(conn: Connection, campaign_id: CampaignId, target: CampaignStatus, reas
         },
     )
     return moved.rowcount > 0
-
-
-def open_enrolments(
-    conn: Connection, campaign_id: CampaignId, statuses: tuple[EnrolmentStatus, ...]
-) -> list[EnrolmentId]:
-    """The campaign's enrolments in these states."""
-    rows = conn.execute(
-        text("SELECT id FROM contact_campaigns WHERE campaign_id = :id AND status = ANY(:statuses) ORDER BY id"),
-        {"id": campaign_id, "statuses": list(statuses)},
-    )
-    return list(rows.scalars())
 
 
 def save_plan(

@@ -185,7 +185,16 @@ class Wake(Message):
     bucket: AwareDatetime
 
 
-ExecutionMessage = Annotated[ActionsDue | Wake | Sweep | SignalReported | MailReceived, Field(discriminator="type")]
+class CampaignMoved(Message):
+    """A campaign has started, goes on or has ended: its enrolments are to follow, a part at a time."""
+
+    type: Literal["campaign.moved"] = "campaign.moved"
+    campaign_id: CampaignId
+
+
+ExecutionMessage = Annotated[
+    ActionsDue | Wake | Sweep | SignalReported | MailReceived | CampaignMoved, Field(discriminator="type")
+]
 """What the execute function consumes, from both of its queues."""
 
 

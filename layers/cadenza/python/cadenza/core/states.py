@@ -148,6 +148,17 @@ MESSAGE_OPEN: tuple[MessageStatus, ...] = (MessageStatus.QUEUED, MessageStatus.S
 """Not final: a campaign cannot complete while one of its messages is in one of these."""
 
 
+class ResumePolicy(StrEnum):
+    """What becomes of what a pause held back."""
+
+    SHIFT = "shift"
+    """The pause counts as no time at all: every timer and every send moves by it."""
+    KEEP = "keep"
+    """All stays where it was. What came due meanwhile is made up for, one after the other."""
+    SKIP_STALE = "skip_stale"
+    """As `KEEP`, but sends that came due meanwhile are dropped: they count as skipped."""
+
+
 class UnknownPolicy(StrEnum):
     """What becomes of a message of which nobody has heard whether it was sent, once its workspace's bound is past."""
 

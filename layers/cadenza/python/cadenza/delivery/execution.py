@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cadenza.core.messages import ActionsDue, ExecutionMessage, MailReceived, SignalReported, Sweep, Wake
+from cadenza.core.messages import ActionsDue, CampaignMoved, ExecutionMessage, MailReceived, SignalReported, Sweep, Wake
 from cadenza.delivery.inbound import Inbound
 from cadenza.delivery.outcomes import SignalIntake
 from cadenza.delivery.upkeep import Upkeep
@@ -41,6 +41,8 @@ class Execution:
         for bucket in sorted({message.bucket for message in messages if isinstance(message, Wake)}):
             self.engine.wake(bucket)
             self.upkeep.wake(bucket)
+        for campaign_id in sorted({message.campaign_id for message in messages if isinstance(message, CampaignMoved)}):
+            self.engine.follow(campaign_id)
         if any(isinstance(message, Sweep) for message in messages):
             self.engine.sweep()
             self.upkeep.sweep()

@@ -152,6 +152,7 @@ _CONDITIONS: Mapping[Verdict, str] = {
     Verdict.CAMPAIGN_ENDED: f"c.status IN ({_ENDED})",
     Verdict.ENROLMENT_ENDED: f"e.status <> '{EnrolmentStatus.ACTIVE}'",
     Verdict.CAMPAIGN_NOT_RUNNING: f"c.status <> '{CampaignStatus.RUNNING}'",
+    Verdict.STALE: "m.due_at < c.skip_due_before",
     Verdict.NO_ADDRESS: "a.address = ''",
     Verdict.NO_SENDER: "s.id IS NULL",
     Verdict.SUPPRESSED: f"EXISTS (SELECT FROM suppressions x WHERE {FORBIDS})",

@@ -32,6 +32,8 @@ class Verdict(StrEnum):
     SUPPRESSED = "suppressed"
     NO_CONSENT = "no_consent"
     CAMPAIGN_NOT_RUNNING = "campaign_not_running"
+    STALE = "stale"
+    """It came due during a pause of its campaign, which goes on without it."""
     SENDER_PAUSED = "sender_paused"
     NOT_DUE = "not_due"
     HELD = "held"
@@ -69,6 +71,7 @@ DISPOSITIONS: Mapping[Verdict, Disposition] = {
     Verdict.SUPPRESSED: Disposition.SKIP,
     Verdict.NO_CONSENT: Disposition.SKIP,
     Verdict.CAMPAIGN_NOT_RUNNING: Disposition.WAIT,
+    Verdict.STALE: Disposition.SKIP,
     Verdict.SENDER_PAUSED: Disposition.WAIT,
     Verdict.NOT_DUE: Disposition.PUT_OFF,
     Verdict.HELD: Disposition.PUT_OFF,

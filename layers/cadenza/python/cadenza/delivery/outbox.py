@@ -16,7 +16,7 @@ from typing import assert_never
 from sqlalchemy import Connection, text
 
 from cadenza.contacts.model import GONE
-from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, SenderId
+from cadenza.core.ids import EnrolmentId, MessageId, SenderId
 from cadenza.core.states import (
     MESSAGE_MOVES,
     CampaignStatus,
@@ -214,24 +214,20 @@ _DEFER = text(f"""
 """)
 
 
-def bring_back(
-    conn: Connection, campaign_id: CampaignId | None, sender_id: SenderId | None, now: datetime
-) -> list[MessageId]:
-    """The queued messages of a campaign, or of a sender, that is resumed: for the caller to hint at.
+def bring_back(conn: Connection, sender_id: SenderId, now: datetime) -> list[MessageId]:
+    """The queued messages of a sender that is resumed: for the caller to hint at.
 
     What came due meanwhile is due again one after the other, the one that was due first first: a second apart, or less
     where an hour would not hold them all. So a pause does not end in a burst.
     """
-    parameters = {"campaign_id": campaign_id, "sender_id": sender_id, "now": now}
-    return list(conn.execute(_BRING_BACK, parameters).scalars())
+    return list(conn.execute(_BRING_BACK, {"sender_id": sender_id, "now": now}).scalars())
 
 
 _BRING_BACK = text(f"""
     WITH waiting AS MATERIALIZED (
         SELECT m.id, m.due_at FROM campaigns c
         JOIN outbound_messages m ON m.campaign_id = c.id AND m.status = '{MessageStatus.QUEUED}'
-        WHERE (c.id = CAST(:campaign_id AS uuid) OR CAST(:campaign_id AS uuid) IS NULL)
-          AND (coalesce(m.sender_id, c.sender_id) = CAST(:sender_id AS uuid) OR CAST(:sender_id AS uuid) IS NULL)
+        WHERE coalesce(m.sender_id, c.sender_id) = :sender_id
         ORDER BY m.id FOR UPDATE OF m
     ), overdue AS (
         SELECT id, row_number() OVER (ORDER BY due_at, id) - 1 AS before, count(*) OVER () AS n

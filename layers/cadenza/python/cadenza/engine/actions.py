@@ -9,7 +9,7 @@ from datetime import datetime
 from msgspec import Struct
 from sqlalchemy import Connection, text
 
-from cadenza.core.ids import CampaignId, EnrolmentId
+from cadenza.core.ids import EnrolmentId
 from cadenza.core.states import (
     ActionKind,
     ActionStatus,
@@ -88,21 +88,6 @@ _CLAIM = text(f"""
     UPDATE scheduled_actions a SET status = '{ActionStatus.ENQUEUED}', enqueued_at = :now
     FROM due WHERE a.id = due.id RETURNING a.id, a.due_at
 """)
-
-
-def claim_of_campaign(
-    conn: Connection, campaign_id: CampaignId, until: datetime, now: datetime
-) -> tuple[DueAction, ...]:
-    """As `claim_due`, for one campaign and without a limit: what its pause held back."""
-    rows = conn.execute(
-        text(f"""
-            UPDATE scheduled_actions SET status = '{ActionStatus.ENQUEUED}', enqueued_at = :now
-            WHERE campaign_id = :id AND status = '{ActionStatus.PENDING}' AND due_at < :until
-            RETURNING id, due_at
-        """),
-        {"id": campaign_id, "until": until, "now": now},
-    )
-    return tuple(DueAction(row.id, row.due_at) for row in rows)
 
 
 def reclaim_lost(conn: Connection, lost_before: datetime, now: datetime) -> tuple[DueAction, ...]:

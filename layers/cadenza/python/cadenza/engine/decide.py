@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import assert_never
+from typing import Final, assert_never
 
 from cadenza.core.ids import EventId
 from cadenza.core.messages import SignalKind
@@ -43,6 +43,9 @@ from cadenza.engine.schedule import next_slot
 from cadenza.engine.walk import Cause, Walk
 from cadenza.planning.compiled import CompiledPlan
 from cadenza.planning.model import NodeAction
+
+STALE: Final = "stale"
+"""Why a send is dropped that came due during a pause of its campaign."""
 
 
 def decide(plan: CompiledPlan, state: State, stimulus: Stimulus, rules: SendingRules, now: datetime) -> Decision:
@@ -118,6 +121,8 @@ def _due(walk: Walk, due: Due) -> Verdict:
     if not walk.is_at(due.node, due.visit):
         return Verdict.STALE
     match due.kind:
+        case ActionKind.SEND if _is_stale(walk, due):
+            return _not_sent(walk, NotSent(due.node, due.visit, walk.now, SendOutcome.SKIPPED, STALE))
         case ActionKind.SEND:
             _send(walk, due)
         case ActionKind.TIMEOUT if due.event == Synthetic.EXPIRED:
@@ -127,6 +132,10 @@ def _due(walk: Walk, due: Due) -> Verdict:
         case _:
             assert_never(due.kind)
     return Verdict.RECORDED
+
+
+def _is_stale(walk: Walk, due: Due) -> bool:
+    return walk.rules.skip_due_before is not None and due.due_at < walk.rules.skip_due_before
 
 
 def _send(walk: Walk, due: Due) -> None:

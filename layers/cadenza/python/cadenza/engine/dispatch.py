@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from cadenza.core.messages import ActionsDue, SendWanted
+from cadenza.core.ids import CampaignId
+from cadenza.core.messages import ActionsDue, CampaignMoved, SendWanted, Wake
 from cadenza.core.queues import Outgoing, Queue, delay_until
 from cadenza.engine.apply import SOON, FollowUp
 from cadenza.engine.wakes import Wakes, bucket_of
@@ -52,9 +53,25 @@ class Dispatcher:
                 for ids in _chunks(follow_up.messages, MESSAGES_A_MESSAGE)
             )
 
+    def follow(self, campaigns: Iterable[CampaignId], correlation_id: str = "") -> None:
+        """Have these campaigns' enrolments follow them, and what they have under way woken when it is due.
+
+        Raises:
+            Retryable: The queue did not take everything; the safety sweep makes up for it.
+        """
+        self._execution.send(CampaignMoved(campaign_id=one, correlation_id=correlation_id) for one in campaigns)
+
     def ensure_wakes(self, instants: Iterable[datetime]) -> None:
         """See to it that something due at these instants, each further off than `SOON`, will be woken."""
         self._wakes.ensure(bucket_of(instant) for instant in instants)
+
+    def wake(self, now: datetime) -> None:
+        """Have handed on what is due in the bucket that has begun, as its own wake did.
+
+        Raises:
+            Retryable: The queue did not take it; the safety sweep makes up for it.
+        """
+        self._execution.send([Wake(bucket=bucket_of(now))])
 
     def renew(self, instants: Iterable[datetime], now: datetime) -> None:
         """Create the wakes of these instants' buckets anew, if they are gone; a bucket that has begun needs none."""

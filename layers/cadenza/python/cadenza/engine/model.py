@@ -254,3 +254,5 @@ class SendingRules(Struct, frozen=True, gc=False):
     extra_holidays: frozenset[date] = frozenset()
     not_before: datetime | None = None
     """The end of a person's hold."""
+    skip_due_before: datetime | None = None
+    """Sends that were due before then are dropped: their campaign was paused at the time, and goes on without them."""

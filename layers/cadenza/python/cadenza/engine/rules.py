@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -62,11 +62,13 @@ class CampaignRules(WorkingHours):
     extra_holidays: Holidays | None = None
 
 
-def sending_rules(workspace: Mapping[str, Any], campaign: Mapping[str, Any]) -> SendingRules:
+def sending_rules(
+    workspace: Mapping[str, Any], campaign: Mapping[str, Any], skip_due_before: str | None = None
+) -> SendingRules:
     """A campaign's rules, for recipients without a zone or a hold of their own.
 
     Both are JSON by the names of `CampaignRules`, checked when they were stored; what ``campaign`` leaves out, or has
-    as null, ``workspace`` says.
+    as null, ``workspace`` says. ``skip_due_before`` is an instant in ISO 8601.
     """
 
     def said(name: str) -> Any:  # noqa: ANN401 - JSON
@@ -79,4 +81,5 @@ def sending_rules(workspace: Mapping[str, Any], campaign: Mapping[str, Any]) -> 
         working_days=frozenset(said("working_days") or EVERY_DAY),
         holidays_country=said("holidays_country") or "",
         extra_holidays=frozenset(date.fromisoformat(day) for day in said("extra_holidays") or ()),
+        skip_due_before=None if skip_due_before is None else datetime.fromisoformat(skip_due_before),
     )

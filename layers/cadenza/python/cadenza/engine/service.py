@@ -9,7 +9,7 @@ from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId, EnrolmentId
 from cadenza.core.states import CampaignStatus
-from cadenza.engine import actions, store
+from cadenza.engine import actions, following, store
 from cadenza.engine.apply import SOON, FollowUp, apply_locked
 from cadenza.engine.completion import complete_campaigns
 from cadenza.engine.dispatch import Dispatcher
@@ -21,7 +21,7 @@ LOST_AFTER = timedelta(minutes=20)
 SWEEP_HORIZON = timedelta(hours=2)
 """The sweep renews the wakes of this far ahead: longer than its own period, so that a lost wake costs no delay."""
 
-ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED})
+ENDED = frozenset(following.ENDED)
 
 
 class Engine:
@@ -72,9 +72,22 @@ class Engine:
         with self._database.worker() as conn:
             lost = actions.reclaim_lost(conn, now - LOST_AFTER, now)
             ahead = actions.pending_dues(conn, now + SWEEP_HORIZON)
+            behind = following.left_behind(conn)
         self._dispatcher.dispatch(FollowUp(actions=lost), now)
         self._dispatcher.renew(ahead, now)
+        self._dispatcher.follow(behind)
         self.complete(None)
+
+    def follow(self, campaign_id: CampaignId, correlation_id: str = "") -> None:
+        """Let a part of the campaign's enrolments follow it, and ask for the next part; at last, renew its wakes."""
+        now = self._clock()
+        with self._database.worker() as conn:
+            followed = following.follow(conn, campaign_id, now)
+            ahead = () if followed.more else following.pending_dues(conn, campaign_id)
+        self.finish(followed.follow_up, correlation_id)
+        self._dispatcher.renew(ahead, now)
+        if followed.more:
+            self._dispatcher.follow([campaign_id], correlation_id)
 
     def finish(self, follow_up: FollowUp, correlation_id: str = "") -> None:
         """After a commit: dispatch, and complete the campaigns of which everything is final."""

@@ -110,8 +110,8 @@ _ENROLMENTS = """
         FROM own JOIN contacts k ON k.id = own.contact_id
         LEFT JOIN holds h ON h.contact_id = own.contact_id AND h.until > :now
     ), homes AS (
-        SELECT c.id, c.workspace_id, c.status, c.rules, s.working_hours_start, s.working_hours_end, s.working_days,
-               s.holidays_country, s.extra_holidays
+        SELECT c.id, c.workspace_id, c.status, c.rules, c.skip_due_before, s.working_hours_start, s.working_hours_end,
+               s.working_days, s.holidays_country, s.extra_holidays
         FROM campaigns c JOIN automation_settings s ON s.workspace_id = c.workspace_id
         WHERE c.id IN (SELECT campaign_id FROM own)
     )
@@ -148,7 +148,7 @@ def _home(row: dict[str, Any]) -> _Home:
         CampaignId(UUID(row["id"])),
         WorkspaceId(UUID(row["workspace_id"])),
         CampaignStatus(row["status"]),
-        sending_rules(row, row["rules"]),
+        sending_rules(row, row["rules"], row["skip_due_before"]),
     )
 
 

@@ -15,6 +15,7 @@ from cadenza.api.queries import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.campaigns.model import NewCampaign, NewSender
+from cadenza.campaigns.resumption import ResumePreview
 from cadenza.campaigns.timeline import timeline
 from cadenza.core.errors import NotFound
 from cadenza.core.ids import CampaignId, EnrolmentId
@@ -22,6 +23,7 @@ from cadenza.core.states import CampaignStatus, EnrolmentStatus, Role
 
 routes = Operations("campaigns")
 
+AS_USUAL = models.Resumption()
 WITHOUT_REASON = models.Reason()
 Id = Annotated[UUID, Path()]
 OptionalReason = Annotated[models.Reason, Body()]
@@ -88,10 +90,20 @@ def pause_campaign(desk: At, campaign_id: Id, why: OptionalReason = WITHOUT_REAS
     return _campaign(desk, campaign_id)
 
 
+@routes.operation(
+    "GET", "/v1/campaigns/<campaign_id>/resume/preview", role=Role.VIEWER, problems=(HTTPStatus.CONFLICT,)
+)
+def preview_resume(desk: At, campaign_id: Id) -> ResumePreview:
+    """Show what resuming a paused campaign now would do, by policy: what goes out, what moves, what is dropped."""
+    return desk.campaigns.preview_resume(CampaignId(campaign_id))
+
+
 @routes.operation("POST", "/v1/campaigns/<campaign_id>/resume", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))
-def resume_campaign(desk: At, campaign_id: Id) -> models.CampaignDetail:
-    """Resume a paused campaign."""
-    desk.campaigns.resume(CampaignId(campaign_id))
+def resume_campaign(
+    desk: At, campaign_id: Id, how: Annotated[models.Resumption, Body()] = AS_USUAL
+) -> models.CampaignDetail:
+    """Resume a paused campaign: by default every timer and every send moves by the pause."""
+    desk.campaigns.resume(CampaignId(campaign_id), how.policy)
     return _campaign(desk, campaign_id)
 
 

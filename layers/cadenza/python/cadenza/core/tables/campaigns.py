@@ -80,6 +80,7 @@ campaigns = Table(
     words("status_reason"),
     instant("created_at"),
     instant("updated_at"),
+    instant("skip_due_before", nullable=True),
     one_of("kind", CampaignKind),
     one_of("status", CampaignStatus),
 )
@@ -138,4 +139,9 @@ Index(
     "ix_contact_campaigns_open",
     contact_campaigns.c.campaign_id,
     postgresql_where=text(f"status IN ({literals(EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE)})"),
+)
+Index(
+    "ix_contact_campaigns_draft",
+    contact_campaigns.c.campaign_id,
+    postgresql_where=text(f"status = {literals(EnrolmentStatus.DRAFT)}"),
 )
