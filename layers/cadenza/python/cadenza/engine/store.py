@@ -18,6 +18,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from cadenza.core.ids import CampaignId, EnrolmentId, EventId, PlanId, WorkspaceId
 from cadenza.core.states import (
+    APPROVAL_GIVEN,
     MESSAGE_OPEN,
     CampaignStatus,
 )
@@ -94,14 +95,15 @@ _LAST = json.Decoder(list[_Last])
 
 _ENROLMENTS = """
     WITH own AS MATERIALIZED (
-        SELECT id, campaign_id, contact_id, plan_id, status, current_node, visit, entered_at, anchor_at, seq, reason
+        SELECT id, campaign_id, contact_id, plan_id, status, current_node, visit, entered_at, anchor_at, seq, reason,
+               approval
         FROM contact_campaigns WHERE id = ANY(:ids) ORDER BY id {lock}
     ), enrolments AS (
         SELECT own.id, own.campaign_id, own.plan_id, k.time_zone,
                (SELECT max(h.until) FROM holds h WHERE h.contact_id = own.contact_id AND h.until > :now) AS held_until,
                json_build_object('status', own.status, 'node', own.current_node, 'visit', own.visit,
                                  'entered_at', own.entered_at, 'anchor_at', own.anchor_at, 'seq', own.seq,
-                                 'reason', own.reason) AS state
+                                 'reason', own.reason, 'approved', own.approval IN ({given})) AS state
         FROM own JOIN contacts k ON k.id = own.contact_id
     ), homes AS (
         SELECT c.id, c.workspace_id, c.status, c.rules, s.working_hours_start, s.working_hours_end, s.working_days,
@@ -112,8 +114,8 @@ _ENROLMENTS = """
     SELECT CAST(json_build_object('enrolments', (SELECT coalesce(json_agg(e), '[]') FROM enrolments e),
                                   'campaigns', (SELECT coalesce(json_agg(h), '[]') FROM homes h)) AS text)
 """
-_LOOK = text(_ENROLMENTS.format(lock=""))
-_LOCK = text(_ENROLMENTS.format(lock="FOR UPDATE"))
+_LOOK = text(_ENROLMENTS.format(lock="", given=literals(*APPROVAL_GIVEN)))
+_LOCK = text(_ENROLMENTS.format(lock="FOR UPDATE", given=literals(*APPROVAL_GIVEN)))
 
 # A statement of its own, after the lock: only a new snapshot shows what the lock's previous holder wrote.
 _LAST_MESSAGES = text(f"""
