@@ -168,8 +168,10 @@ def desk(
     with database.worker() as conn:
         scene = add_scene(conn, settings=settings, campaign={"brief": BRIEF, **campaign})
     api = Database(database_url, role="cadenza_api", patience_s=1)
-    yield Desk(database, api, scene, Noted(), Post(), Counting())
-    api.close()
+    try:
+        yield Desk(database, api, scene, Noted(), Post(), Counting())
+    finally:
+        api.close()
 
 
 def another_plan(subject: str = "In other words") -> dict[str, Any]:

@@ -23,7 +23,14 @@ from cadenza.contacts.suppressions import Suppressed
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, InvalidInput, NotFound, Overtaken
 from cadenza.core.ids import EnrolmentId, new_id
-from cadenza.core.states import Approval, ApprovalMode, CampaignStatus, SuppressionChannel
+from cadenza.core.states import (
+    APPROVAL_GIVEN,
+    APPROVAL_MOVES,
+    Approval,
+    ApprovalMode,
+    CampaignStatus,
+    SuppressionChannel,
+)
 from cadenza.engine.apply import apply
 from cadenza.engine.model import Enrol
 from cadenza.planning.findings import Severity
@@ -394,7 +401,5 @@ def test_nothing_of_a_draft_is_left_of_an_erased_person(opened: Open):
 
 def test_every_state_of_approval_can_be_left_as_the_table_says():
     """Broken, a move that nobody has thought of would be possible."""
-    from cadenza.core.states import APPROVAL_GIVEN, APPROVAL_MOVES  # noqa: PLC0415
-
     assert set(APPROVAL_MOVES) == set(Approval)
     assert not {Approval.WANTED, Approval.REJECTED} & set(APPROVAL_GIVEN)

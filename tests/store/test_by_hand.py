@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL
 from cadenza.campaigns.by_hand import Placed
 from cadenza.core import jobs
 from cadenza.core.db import Database
-from cadenza.core.errors import Conflict, InvalidInput, NotFound
+from cadenza.core.errors import Conflict, InvalidInput, NotFound, Retryable
 from cadenza.core.ids import CampaignId, ContactId, new_id
 from cadenza.core.states import CampaignStatus, JobStatus
 from cadenza.engine.apply import apply
@@ -220,8 +220,6 @@ def test_by_hand_and_by_itself_at_once_makes_one(office: Desk, plan: dict[str, A
             """As a queue does: what somebody else has in hand comes again."""
 
             def run() -> None:
-                from cadenza.core.errors import Retryable  # noqa: PLC0415
-
                 for _ in range(50):
                     try:
                         return act()
