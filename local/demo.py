@@ -48,8 +48,8 @@ BRIEF: Final = {
     "cadence": CADENCE,
 }
 
-REVIEW: Final = {"approval_mode": "review_first", "approval_first_n": 2}
-"""Nothing leaves before somebody has approved two of the plans; then the others go by themselves."""
+REVIEWED: Final = 2
+"""Nothing leaves before somebody has approved so many of the plans; then the others go by themselves."""
 
 Json = Mapping[str, Any]
 
@@ -175,7 +175,8 @@ class Demo:
         settings = self._get("/v1/automation/settings")
         # People here react within the second, which elsewhere only scanners do.
         self._answer(self.api.put("/v1/automation/settings", json={**settings, "stagger_s": 1, "scan_window_s": 0}))
-        wanted = {"name": "Demo", "kind": "ai", "sender_id": sender["id"], "brief": BRIEF, **REVIEW}
+        wanted = {"name": "Demo", "kind": "ai", "sender_id": sender["id"], "brief": BRIEF}
+        wanted |= {"approval_mode": "review_first", "approval_first_n": REVIEWED}
         campaign_id = str(self._post("/v1/campaigns", wanted)["id"])
         self._post(f"/v1/campaigns/{campaign_id}/start", {})
         for host in self.system.sites.hosts:
@@ -188,8 +189,8 @@ class Demo:
         drafts: list[Json] = []
 
         def look() -> bool:
-            drafts[:] = self._items("/v1/approvals")[: REVIEW["approval_first_n"]]
-            return len(drafts) == REVIEW["approval_first_n"]
+            drafts[:] = self._items("/v1/approvals")[:REVIEWED]
+            return len(drafts) == REVIEWED
 
         if not self.system.settle(look, PATIENCE_S):
             raise DemoFailed(f"there is no plan to approve within {PATIENCE_S:.0f} s")

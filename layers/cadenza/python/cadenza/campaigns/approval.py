@@ -212,8 +212,8 @@ class Approvals:
         follow_up = FollowUp()
         if status in (CampaignStatus.RUNNING, CampaignStatus.PAUSED):
             follow_up = apply(conn, [(draft.id, Enrol()) for draft in (*approved, *released)], now)
-        left = len(waiting) - len(approved) - len(released)
-        return Approved(items, len(released), left), follow_up
+        left = set(waiting) - {draft.id for draft in (*approved, *released)}
+        return Approved(items, len(released), len(left)), follow_up
 
     def _record(
         self,
