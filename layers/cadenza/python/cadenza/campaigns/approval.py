@@ -84,11 +84,11 @@ class Approvals:
     clock: Clock
 
     def approve(self, enrolment_id: EnrolmentId, plan_hash: str = "") -> None:
-        """Let a draft go; ``plan_hash`` is the plan that was seen, "" if that does not matter. Twice is as once.
+        """Let a draft go; ``plan_hash`` is the plan that was seen, "" if that does not matter. What goes already, goes.
 
         Raises:
             NotFound: No such enrolment.
-            Conflict: Its plan has changed since it was seen, it has ended, or needs no approval.
+            Conflict: Its plan has changed since it was seen, or it has ended.
         """
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
@@ -97,9 +97,10 @@ class Approvals:
                 raise NotFound("enrolment", enrolment_id)
             approved, follow_up = self._approve(conn, campaign_id, [enrolment_id], plan_hash, now)
             (answer,) = approved.items
-            if answer.outcome not in (Decided.APPROVED, Decided.APPROVED_BEFORE):
-                problems = (FieldProblem("/plan_hash", answer.detail),) if answer.outcome is Decided.CHANGED else ()
-                raise Conflict(answer.detail, problems)
+            if answer.outcome is Decided.CHANGED:
+                raise Conflict(answer.detail, (FieldProblem("/plan_hash", answer.detail),))
+            if answer.outcome is Decided.ENDED:
+                raise Conflict(answer.detail)
         self._follow(follow_up, now)
 
     def approve_many(self, campaign_id: CampaignId, ids: Sequence[EnrolmentId] | None) -> Approved:
@@ -205,7 +206,8 @@ class Approvals:
         self._record(conn, ApprovalAct.APPROVED, Approval.APPROVED, approved, now)
         released: list[Draft] = []
         if approved and progress.releases(len(approved)):
-            released = [draft for draft in found.values() if draft.waits and draft not in approved]
+            going = {draft.id for draft in approved}
+            released = [draft for draft in found.values() if draft.waits and draft.id not in going]
             approval_store.move(conn, [draft.id for draft in released], Approval.NOT_NEEDED)
             reason = f"the first {progress.needed:.0f} of the campaign are approved"
             self._record(conn, ApprovalAct.RELEASED, Approval.NOT_NEEDED, released, now, reason)
@@ -257,8 +259,8 @@ def _judged(enrolment_id: EnrolmentId, draft: Draft | None, plan_hash: str) -> A
         return Answered(draft.id, Decided.CHANGED, "its plan has changed since it was seen: look at it again")
     if draft.approval is Approval.APPROVED:
         return Answered(draft.id, Decided.APPROVED_BEFORE)
-    if draft.approval is Approval.NOT_NEEDED:
+    if draft.waits:
+        return Answered(draft.id, Decided.APPROVED)
+    if draft.status in (EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE):
         return Answered(draft.id, Decided.NOT_NEEDED, "it needs no approval")
-    if not draft.waits:
-        return Answered(draft.id, Decided.ENDED, _no_draft(draft))
-    return Answered(draft.id, Decided.APPROVED)
+    return Answered(draft.id, Decided.ENDED, _no_draft(draft))
