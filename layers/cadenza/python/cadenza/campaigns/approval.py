@@ -35,9 +35,6 @@ from cadenza.planning.model import parse_plan
 BATCH: Final = 1000
 """How many drafts are approved in one transaction."""
 
-SOURCE: Final = "operator"
-"""Who wrote the plans that people give."""
-
 REJECTED: Final = "rejected"
 """The cause in the audit of an enrolment that a rejection ends."""
 
@@ -170,7 +167,7 @@ class Approvals:
         self, conn: Connection, draft: Draft, plan: dict[str, JsonValue], plan_hash: str, now: datetime
     ) -> None:
         source = parse_plan(plan).to_json()
-        plan_id = store.save_plan(conn, self.workspace_id, source, plan_hash=plan_hash, source=SOURCE, now=now)
+        plan_id = store.save_plan(conn, self.workspace_id, source, plan_hash=plan_hash, source=store.OPERATOR, now=now)
         approval_store.change_plan(conn, draft.id, plan_id)
         approval = draft.approval
         if approval is Approval.APPROVED:

@@ -15,7 +15,6 @@ from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from cadenza.campaigns import store
-from cadenza.campaigns.approval import SOURCE
 from cadenza.campaigns.consent import complete
 from cadenza.campaigns.enrolment import Bar, accept, bar_to
 from cadenza.contacts import store as contacts_store
@@ -147,13 +146,15 @@ class ByHand:
         if not contacts:
             return [], FollowUp()
         source = parse_plan(plan).to_json()
-        plan_id = store.save_plan(conn, self.workspace_id, source, plan_hash=compiled.hash, source=SOURCE, now=now)
+        plan_id = store.save_plan(
+            conn, self.workspace_id, source, plan_hash=compiled.hash, source=store.OPERATOR, now=now
+        )
         ids = [contact.id for contact in contacts]
         added = store.add_enrolments(conn, campaign, ids, plan_id, Approval.NOT_NEEDED, now)
         works = self._works(campaign, [contact for contact in contacts if contact.id in added])
         jobs.enqueue(conn, list(works.values()), now)
         jobs.requeue(conn, list(works.values()), now)
-        known: dict[str, object] = {"plan_id": str(plan_id), "source": SOURCE, "by": str(self.key_id)}
+        known: dict[str, object] = {"plan_id": str(plan_id), "source": store.OPERATOR, "by": str(self.key_id)}
         results = {work.key: {"enrolment_id": str(added[one]), **known} for one, work in works.items()}
         jobs.complete(conn, results, JobKind.PLANNING, now)
         placed = [

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
@@ -20,6 +21,9 @@ from cadenza.core.states import (
     EnrolmentStatus,
     sources,
 )
+
+OPERATOR: Final = "operator"
+"""Who wrote the plans that people give."""
 
 
 @dataclass(frozen=True, slots=True)
