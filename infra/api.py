@@ -41,7 +41,8 @@ class Api(Construct):
         cors = apigw.CorsPreflightOptions(
             allow_origins=list(config.cors_origins),
             allow_methods=[apigw.CorsHttpMethod.ANY],
-            allow_headers=["authorization", "content-type", "idempotency-key"],
+            allow_headers=["authorization", "content-type", "idempotency-key", "if-match"],
+            expose_headers=["etag", "link"],
         )
         self.http_api = apigw.HttpApi(
             self, "HttpApi", create_default_stage=False, cors_preflight=cors if config.cors_origins else None

@@ -48,6 +48,9 @@ BRIEF: Final = {
     "cadence": CADENCE,
 }
 
+REVIEWED: Final = 2
+"""Nothing leaves before somebody has approved so many of the plans; then the others go by themselves."""
+
 Json = Mapping[str, Any]
 
 
@@ -154,6 +157,7 @@ class Demo:
             DemoFailed: With what broke.
         """
         campaign_id = self._begin()
+        self._review()
         self._watch(campaign_id)
         enrolments = self._items(f"/v1/enrolments?campaign_id={campaign_id}")
         self._show_timelines(enrolments)
@@ -172,12 +176,39 @@ class Demo:
         # People here react within the second, which elsewhere only scanners do.
         self._answer(self.api.put("/v1/automation/settings", json={**settings, "stagger_s": 1, "scan_window_s": 0}))
         wanted = {"name": "Demo", "kind": "ai", "sender_id": sender["id"], "brief": BRIEF}
+        wanted |= {"approval_mode": "review_first", "approval_first_n": REVIEWED}
         campaign_id = str(self._post("/v1/campaigns", wanted)["id"])
         self._post(f"/v1/campaigns/{campaign_id}/start", {})
         for host in self.system.sites.hosts:
             lead = self._post("/v1/leads", {"url": f"https://{host}", "campaign_id": campaign_id})
             self._progress(f"lead {lead['domain']} taken in")
         return campaign_id
+
+    def _review(self) -> None:
+        """Look at the first plans as a person would: one gets another subject, and then they go."""
+        drafts: list[Json] = []
+
+        def look() -> bool:
+            drafts[:] = self._items("/v1/approvals")[:REVIEWED]
+            return len(drafts) == REVIEWED
+
+        if not self.system.settle(look, PATIENCE_S):
+            raise DemoFailed(f"there is no plan to approve within {PATIENCE_S:.0f} s")
+        if self.system.mail.captured:
+            raise DemoFailed("a mail has left before anything was approved")
+        self._reword(drafts[0])
+        for draft in drafts:
+            self._post(f"/v1/enrolments/{draft['id']}/approve", {})
+            self._progress(f"plan for {draft['contact']['email']} approved: {draft['subject']}")
+
+    def _reword(self, draft: Json) -> None:
+        read = self.api.get(f"/v1/enrolments/{draft['id']}/plan")
+        plan = dict(self._answer(read)["plan"])
+        first, *others = plan["nodes"]
+        plan["nodes"] = [{**first, "subject": f"{first['subject']} (as reworded)"}, *others]
+        headers = {"If-Match": read.headers["etag"]}
+        self._answer(self.api.put(f"/v1/enrolments/{draft['id']}/plan", json={"plan": plan}, headers=headers))
+        self._progress(f"plan for {draft['contact']['email']} given another subject")
 
     def _watch(self, campaign_id: str) -> None:
         """Tell what changes until the campaign is complete."""

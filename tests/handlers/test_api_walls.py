@@ -152,6 +152,7 @@ def test_lists_show_ones_own_only(theirs: Client, mine: Client, database: Databa
     with database.worker() as conn:
         add_contact(conn, scene.workspace_id, add_lead(conn, scene.workspace_id))
         scene.add_message(conn)
+        scene.add_message(conn, enrolment={"status": "draft", "approval": "wanted"})
     theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
     theirs.post("/v1/leads", {"url": "harbour-kitchens.example"})
     taken_back = theirs.post("/v1/suppressions", {"channel": "phone", "address": "+4940123456"})["id"]

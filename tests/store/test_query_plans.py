@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from bench.seed import Seeded, seed_enrolments, seed_pending
+from cadenza.api import queries
+from cadenza.api.queries import Slice
+from cadenza.campaigns import approval_store
 from cadenza.core.db import Database
-from cadenza.core.ids import MessageId, new_id
+from cadenza.core.ids import CampaignId, MessageId, new_id
 from cadenza.core.messages import MailNature, MailReceived, SignalKind, SignalReported
 from cadenza.delivery import outbox
 from cadenza.delivery.gate import claim
@@ -211,6 +214,25 @@ def test_judging_reputations(conn: Connection, seeded: list[Seeded]) -> None:
         {"now": NOW},
     )
     assert sequential_scans(conn, lambda: judge(conn, sent, NOW)) == []
+
+
+def test_looking_at_drafts(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each plan that is made, and each look at the list, would read everybody who was ever enrolled."""
+    ids = sorted(row.enrolment_id for row in seeded)[-20:]
+    draft = "UPDATE contact_campaigns SET status = 'draft', approval = 'wanted' WHERE id = ANY(:ids)"
+    conn.execute(text(draft), {"ids": ids})
+    approved = {"ids": [row.enrolment_id for row in seeded if row.enrolment_id not in ids]}
+    conn.execute(text("UPDATE contact_campaigns SET approval = 'approved' WHERE id = ANY(:ids)"), approved)
+    conn.execute(text("UPDATE automation_settings SET approval_mode = 'review_first', approval_first_n = 5"))
+    campaign_id = CampaignId(conn.execute(text("SELECT id FROM campaigns ORDER BY id LIMIT 1")).scalar_one())
+
+    def run() -> None:
+        assert approval_store.progress(conn, campaign_id).is_enough
+        assert approval_store.waiting(conn, campaign_id)
+        assert len(approval_store.lock(conn, ids)) == 20
+        assert len(queries.drafts(conn, Slice(10), campaign_id=None).items) == 10
+
+    assert sequential_scans(conn, run) == []
 
 
 def queued(conn: Connection, rows: list[Seeded]) -> list[MessageId]:

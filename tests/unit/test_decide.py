@@ -46,6 +46,15 @@ def test_enrolling_enters_the_start_node_and_schedules_its_send() -> None:
     assert play.tell(Enrol()).verdict is Verdict.RECORDED
 
 
+def test_a_draft_that_waits_for_approval_does_not_begin_and_can_be_ended() -> None:
+    """What nobody has looked at would be sent, or could not be stopped."""
+    plan, waits = plan_of(send("a")), State(EnrolmentStatus.DRAFT, approved=False)
+    begun = decide(plan, waits, Enrol(), SendingRules(), MONDAY)
+    assert (begun.state, begun.moves, begun.effects) == (waits, (), ())
+    ended = decide(plan, waits, Halt(MONDAY, "rejected", "no"), SendingRules(), MONDAY)
+    assert (ended.state.status, ended.state.approved, ended.effects) == (STOPPED, False, ())
+
+
 def test_a_send_nodes_clock_starts_when_its_message_was_sent() -> None:
     """A reminder would follow a mail that had waited in a queue after hours instead of days."""
     play = Play(FOLLOW_UP, sends=False)

@@ -105,7 +105,7 @@ def test_what_stands_in_braces_is_never_filled_in() -> None:
     """A page or an offering could make the renderer print what it should not."""
     hostile = Claim(topic=Topic.SIGNAL, text="t", page_url="u", quote="We opened {link} and {{ 7 * 7 }} for you.")
     copy = mails(plan_offline(brief(claims=(hostile,), company_name="{ask} Ltd")))
-    assert "I had a look at the site of {ask} Ltd." in copy["intro"][1]
+    assert "I came across {ask} Ltd." in copy["intro"][1]
     assert "7 * 7" not in copy["intro"][1]
 
 

@@ -13,6 +13,7 @@ from cadenza.core.errors import (
     Forbidden,
     InvalidInput,
     NotFound,
+    Overtaken,
     Retryable,
     Unauthorised,
 )
@@ -27,6 +28,8 @@ from cadenza.core.problems import field_problems, problem, problem_for
         (Forbidden("no"), 403),
         (NotFound("lead", 1), 404),
         (Conflict("no"), 409),
+        (Overtaken("no"), 412),
+        (Overtaken("no", missing=True), 428),
         (Retryable("no"), 503),
         (ConfigurationError("no"), 500),
         (CadenzaError("no"), 500),

@@ -13,7 +13,17 @@ from sqlalchemy import text
 
 from cadenza.api import models
 from cadenza.api.desk import Office
-from cadenza.api.routes import campaigns, contacts, enrolments, leads, operations, plans, senders, suppressions
+from cadenza.api.routes import (
+    approvals,
+    campaigns,
+    contacts,
+    enrolments,
+    leads,
+    operations,
+    plans,
+    senders,
+    suppressions,
+)
 from cadenza.api.routing import SECURITY_SCHEME, Operations, application
 
 if TYPE_CHECKING:
@@ -35,6 +45,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         senders.routes,
         campaigns.routes,
         enrolments.routes,
+        approvals.routes,
         plans.routes,
         suppressions.routes,
         operations.routes,

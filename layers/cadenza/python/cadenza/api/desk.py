@@ -10,6 +10,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from cadenza.campaigns.approval import Approvals
+from cadenza.campaigns.by_hand import ByHand
 from cadenza.campaigns.consent import Suppressions
 from cadenza.campaigns.erasure import Erasure
 from cadenza.campaigns.senders import Senders
@@ -113,6 +115,19 @@ class Desk:
         """The workspace's suppressions."""
         office = self.office
         return Suppressions(office.database, office.dispatcher, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def approvals(self) -> Approvals:
+        """The workspace's drafts."""
+        office = self.office
+        return Approvals(office.database, office.dispatcher, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def by_hand(self) -> ByHand:
+        """Who puts contacts into the workspace's campaigns by hand."""
+        office = self.office
+        queue, dispatcher = office.creation_queue, office.dispatcher
+        return ByHand(office.database, dispatcher, queue, self.workspace_id, self.key_id, office.clock)
 
     @property
     def erasure(self) -> Erasure:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
 
-from cadenza.campaigns.model import CampaignBrief, WarmUp
+from cadenza.campaigns.model import CampaignBrief, FirstN, WarmUp
 from cadenza.campaigns.timeline import Entry
 from cadenza.contacts.countries import CountryPolicy
 from cadenza.contacts.model import ContactKind
@@ -17,6 +17,8 @@ from cadenza.contacts.people import Consent
 from cadenza.core.ids import CampaignId
 from cadenza.core.queues import MAX_DELAY_S
 from cadenza.core.states import (
+    Approval,
+    ApprovalMode,
     CampaignKind,
     CampaignStatus,
     Channel,
@@ -213,10 +215,12 @@ class Counts(Answer):
 
 
 class CampaignDetail(Campaign):
-    """A campaign with what was said about it and where it stands."""
+    """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone."""
 
     brief: CampaignBrief
     rules: CampaignRules
+    approval_mode: ApprovalMode | None
+    approval_first_n: int
     counts: Counts
 
 
@@ -241,13 +245,17 @@ class Enrolled(Answer):
 
 
 class Enrolment(Answer):
-    """One contact in one campaign. ``current_node`` is "" before the start."""
+    """One contact in one campaign. ``current_node`` is "" before the start.
+
+    A draft whose ``approval`` is wanted does not begin; where it is wanted still, an ended one was never decided on.
+    """
 
     id: UUID
     campaign_id: UUID
     contact: Enrolled
     plan_id: UUID
     status: EnrolmentStatus
+    approval: Approval
     current_node: str
     visit: int
     reason: str
@@ -313,6 +321,9 @@ class AutomationSettings(WorkingHours):
     messages, as many percent as said bounce for good or bring complaints; null pauses nothing.
 
     ``country_policy`` is what is asked for before people of a country are written to.
+
+    ``approval_mode`` says whether people look at plans before anything is sent: never, at each, or until
+    ``approval_first_n`` of a campaign's plans have been approved. It binds plans that are made from now on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -339,6 +350,8 @@ class AutomationSettings(WorkingHours):
     reputation_days: int = Field(default=7, ge=1, le=90)
     reputation_min_sent: int = Field(default=100, ge=1, le=1_000_000)
     country_policy: CountryPolicy = CountryPolicy()
+    approval_mode: ApprovalMode = ApprovalMode.AUTOMATIC
+    approval_first_n: FirstN = 0
 
 
 # --- everything else ---------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Table,
     Text,
     case,
     func,
@@ -27,13 +28,21 @@ from sqlalchemy import (
     select,
 )
 
-from cadenza.api import models, people_models
+from cadenza.api import approval_models, models, people_models
 from cadenza.api.models import Page
 from cadenza.contacts import permission
 from cadenza.contacts.addresses import email
 from cadenza.core import tables
 from cadenza.core.errors import NotFound
-from cadenza.core.states import CampaignStatus, EnrolmentStatus, JobKind, JobStatus, LeadStatus, SuppressionChannel
+from cadenza.core.states import (
+    Approval,
+    CampaignStatus,
+    EnrolmentStatus,
+    JobKind,
+    JobStatus,
+    LeadStatus,
+    SuppressionChannel,
+)
 from cadenza.delivery.providers.accounts import SES, SMTP
 
 M = TypeVar("M", bound=BaseModel)
@@ -49,11 +58,20 @@ class Slice:
     cursor: UUID | None = None
 
 
-def _page(conn: Connection, answer: type[A], query: Select[Any], key: ColumnElement[UUID], part: Slice) -> Page[A]:
+def _page(
+    conn: Connection,
+    answer: type[A],
+    query: Select[Any],
+    key: ColumnElement[UUID],
+    part: Slice,
+    *,
+    oldest_first: bool = False,
+) -> Page[A]:
     if part.cursor is not None:
-        query = query.where(key < part.cursor)
+        query = query.where(key > part.cursor if oldest_first else key < part.cursor)
     # One row more than shown says whether there is another page.
-    rows = conn.execute(query.order_by(key.desc()).limit(part.limit + 1)).mappings().all()
+    ordered = query.order_by(key if oldest_first else key.desc())
+    rows = conn.execute(ordered.limit(part.limit + 1)).mappings().all()
     items = tuple(answer.model_validate(dict(row)) for row in rows[: part.limit])
     return Page[A](items=items, next_cursor=rows[part.limit - 1]["id"] if len(rows) > part.limit else None)
 
@@ -229,16 +247,16 @@ def _counts(conn: Connection, campaign_id: UUID) -> models.Counts:
     return models.Counts.model_validate(counts)
 
 
+def _told(table: Table, answer: type[models.Answer], name: str) -> ColumnElement[Any]:
+    """The columns of ``table`` that ``answer`` tells, as one document."""
+    parts = (part for field in answer.model_fields for part in (literal_column(f"'{field}'", Text), table.c[field]))
+    return func.jsonb_build_object(*parts).label(name)
+
+
 _ACTIONS = tables.scheduled_actions
 _ENROLLED = select(
     _ENROLMENTS,
-    func.jsonb_build_object(
-        *(
-            part
-            for name in models.Enrolled.model_fields
-            for part in (literal_column(f"'{name}'", Text), _CONTACTS.c[name])
-        )
-    ).label("contact"),
+    _told(_CONTACTS, models.Enrolled, "contact"),
     select(func.min(_ACTIONS.c.due_at))
     .where(_ACTIONS.c.enrolment_id == _ENROLMENTS.c.id)
     .scalar_subquery()
@@ -271,6 +289,56 @@ def plan(conn: Connection, plan_id: UUID) -> models.Plan:
     """One plan."""
     plans = tables.campaign_plans
     return _one(conn, models.Plan, select(plans).where(plans.c.id == plan_id), "plan", plan_id)
+
+
+# --- approval ----------------------------------------------------------------------------------------------------
+
+_PLANS = tables.campaign_plans
+_DRAFTS = (
+    select(
+        _ENROLMENTS,
+        _told(_CAMPAIGNS, approval_models.CampaignOfDraft, "campaign"),
+        _told(_CONTACTS, models.Enrolled, "contact"),
+        case((_LEADS.c.id.is_not(None), _told(_LEADS, approval_models.LeadOfDraft, "lead"))).label("lead"),
+        _PLANS.c.hash.label("plan_hash"),
+        _PLANS.c.source,
+        _PLANS.c.plan,
+        literal_column(
+            """
+            coalesce((SELECT n ->> 'subject' FROM jsonb_array_elements(campaign_plans.plan -> 'nodes') AS n
+                      WHERE n ->> 'id' = campaign_plans.plan ->> 'startNodeId' LIMIT 1), '')
+            """,
+            Text,
+        ).label("subject"),
+    )
+    .join(_CAMPAIGNS, _CAMPAIGNS.c.id == _ENROLMENTS.c.campaign_id)
+    .join(_CONTACTS, _CONTACTS.c.id == _ENROLMENTS.c.contact_id)
+    .join(_PLANS, _PLANS.c.id == _ENROLMENTS.c.plan_id)
+    .outerjoin(_LEADS, _LEADS.c.id == _CONTACTS.c.lead_id)
+)
+
+
+def drafts(conn: Connection, part: Slice, *, campaign_id: UUID | None) -> Page[approval_models.Draft]:
+    """What waits for approval, the longest first."""
+    # As literals, so that the partial index of what waits serves.
+    waiting = (
+        _ENROLMENTS.c.approval == literal_column(f"'{Approval.WANTED}'", Text),
+        _ENROLMENTS.c.status == literal_column(f"'{EnrolmentStatus.DRAFT}'", Text),
+    )
+    query = _DRAFTS.where(*waiting, *_equal({_ENROLMENTS.c.campaign_id: campaign_id}))
+    return _page(conn, approval_models.Draft, query, _ENROLMENTS.c.id, part, oldest_first=True)
+
+
+def draft(conn: Connection, enrolment_id: UUID, **more: object) -> approval_models.DraftDetail:
+    """One draft, with ``more`` that is to be looked at."""
+    query = _DRAFTS.where(_ENROLMENTS.c.id == enrolment_id)
+    return _one(conn, approval_models.DraftDetail, query, "enrolment", enrolment_id, **more)
+
+
+def plan_of(conn: Connection, enrolment_id: UUID) -> models.Plan:
+    """The plan that an enrolment has now."""
+    query = select(_PLANS).join(_ENROLMENTS, _ENROLMENTS.c.plan_id == _PLANS.c.id)
+    return _one(conn, models.Plan, query.where(_ENROLMENTS.c.id == enrolment_id), "enrolment", enrolment_id)
 
 
 # --- operations --------------------------------------------------------------------------------------------------

@@ -55,7 +55,9 @@ _SAYS: Mapping[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "The key's role is too low.",
     HTTPStatus.NOT_FOUND: "No such thing in this workspace.",
     HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing.",
+    HTTPStatus.PRECONDITION_FAILED: "It has changed since you read it: read it again.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not of a type that this takes.",
+    HTTPStatus.PRECONDITION_REQUIRED: "Say in `If-Match` which version you have read.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
 }
 

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from cadenza.campaigns import store
+from cadenza.campaigns import approval_store, store
 from cadenza.contacts import store as contacts_store
 from cadenza.core import ai_usage, jobs
 from cadenza.core.ai import AiBusy
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import Retryable
+from cadenza.core.errors import FieldProblem, InvalidInput, Retryable
 from cadenza.core.messages import PlanWanted
-from cadenza.core.states import CampaignStatus, JobStatus
+from cadenza.core.states import Approval, CampaignStatus, JobStatus
+from cadenza.delivery.limits import MAILBOX_PROVIDERS
 from cadenza.delivery.variables import VARIABLES
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import ENDED, Engine
 from cadenza.leads import store as leads_store
+from cadenza.leads.domains import registrable
 from cadenza.leads.report import SiteReport
 from cadenza.planning.brief import PlanBrief
+from cadenza.planning.compiled import CompiledPlan
 from cadenza.planning.compiler import compile_plan
 from cadenza.planning.findings import Compiled
 from cadenza.planning.model import content_hash, parse_plan
@@ -32,6 +36,19 @@ from cadenza.planning.planners import NoPlan, Planned, Planner
 def compile_for_mail(source: object) -> Compiled:
     """Compile a plan whose mails may use the renderer's variables and no others."""
     return compile_plan(source, variables=VARIABLES)
+
+
+def accept(source: object) -> CompiledPlan:
+    """The compiled plan of a request's ``plan``.
+
+    Raises:
+        InvalidInput: It has errors; one `FieldProblem` each.
+    """
+    compiled = compile_for_mail(source)
+    if compiled.plan is None:
+        problems = (FieldProblem(f"/plan{error.pointer}", f"{error.message}. {error.fix}") for error in compiled.errors)
+        raise InvalidInput("the plan has errors", tuple(problems))
+    return compiled.plan
 
 
 class NotEnrolled(jobs.Settled):
@@ -94,17 +111,24 @@ class Enrolling:
 def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
     """Everything that the planner is told, or the reason why nothing is to be planned."""
     campaign = store.find(conn, message.campaign_id)
-    contact = contacts_store.find(conn, message.contact_id)
     if campaign is None:
         raise NotEnrolled("unknown campaign")
     if campaign.status in ENDED:
         raise NotEnrolled(f"the campaign is {campaign.status}")
-    contact = _may_be_written_to(contact)
-    if store.is_enrolled(conn, campaign.id, contact.id):
+    contact = _may_be_written_to(contacts_store.find(conn, message.contact_id))
+    if store.enrolled(conn, campaign.id, [contact.id]):
         raise NotEnrolled("enrolled already")
+    brief = brief_for(conn, campaign, contact)
+    if brief is None:
+        raise NotEnrolled("the campaign has no sender")
+    return brief
+
+
+def brief_for(conn: Connection, campaign: store.Campaign, contact: contacts_store.Contact) -> PlanBrief | None:
+    """What is known of a contact and of what is offered to them; None where nobody is there to offer it."""
     sender = store.sender(conn, campaign.sender_id) if campaign.sender_id is not None else None
     if sender is None:
-        raise NotEnrolled("the campaign has no sender")
+        return None
     report = leads_store.report(conn, contact.lead_id) if contact.lead_id is not None else None
     site = report or SiteReport(domain=contact.email.rpartition("@")[2])
     said = campaign.brief
@@ -117,7 +141,7 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
         link=str(said.link or ""),
         tone=site.tone,
         language=contact.language or site.language or said.language,
-        company_name=site.company_name or site.domain,
+        company_name=site.company_name or _called(contact),
         contact_name=contact.name,
         first_name=contact.first_name,
         contact_title=contact.title,
@@ -128,15 +152,40 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
     )
 
 
-def _may_be_written_to(contact: contacts_store.Contact | None) -> contacts_store.Contact:
+def _called(contact: contacts_store.Contact) -> str:
+    """What to call the company of somebody whose site has not told: a domain in a mail would be a link."""
+    domain = contact.email.rpartition("@")[2].lower()
+    if domain in MAILBOX_PROVIDERS and contact.name:
+        return contact.name
+    return (registrable(domain) or domain).partition(".")[0].replace("-", " ").title()
+
+
+class Bar(StrEnum):
+    """Why somebody may not be written to."""
+
+    UNKNOWN = "unknown"
+    SUPPRESSED = "suppressed"
+    NO_ADDRESS = "no_address"
+    REFUSED = "refused"
+
+
+def bar_to(contact: contacts_store.Contact | None) -> tuple[Bar, str] | None:
+    """What stands in the way of writing to the contact, also in words; None: nothing does."""
     if contact is None:
-        raise NotEnrolled("unknown contact")
+        return Bar.UNKNOWN, "unknown contact"
     if contact.suppressed:
-        raise NotEnrolled("the address is suppressed")
+        return Bar.SUPPRESSED, "the address is suppressed"
     if not contact.email:
-        raise NotEnrolled("the contact has no address")
+        return Bar.NO_ADDRESS, "the contact has no address"
     if contact.refused:
-        raise NotEnrolled(f"the policy for {contact.country or 'people of no known country'} asks for more consent")
+        country = contact.country or "people of no known country"
+        return Bar.REFUSED, f"the policy for {country} asks for more consent"
+    return None
+
+
+def _may_be_written_to(contact: contacts_store.Contact | None) -> contacts_store.Contact:
+    if (bar := bar_to(contact)) is not None or contact is None:
+        raise NotEnrolled(bar[1] if bar else "")
     return contact
 
 
@@ -155,17 +204,20 @@ def _enrol(conn: Connection, message: PlanWanted, work: jobs.Work, planned: Plan
         source=planned.source,
         now=now,
     )
-    enrolment_id = store.add_enrolment(conn, campaign, message.contact_id, plan_id, now)
-    if enrolment_id is None:
+    approval = Approval.NOT_NEEDED if approval_store.progress(conn, campaign.id).is_enough else Approval.WANTED
+    added = store.add_enrolments(conn, campaign, [message.contact_id], plan_id, approval, now)
+    if not added:
         raise NotEnrolled("enrolled already")
+    enrolment_id = added[message.contact_id]
     if planned.usage is not None:
         ai_usage.record(conn, planned.usage, ai_usage.Purpose.PLANNING, work, now)
     result: dict[str, object] = {
         "enrolment_id": str(enrolment_id),
         "plan_id": str(plan_id),
         "source": planned.source,
+        "approval": approval,
     }
     jobs.finish(conn, work, jobs.Ending(JobStatus.COMPLETED, result=result), now)
     if campaign.status in (CampaignStatus.RUNNING, CampaignStatus.PAUSED):
-        return apply(conn, [(enrolment_id, Enrol())], now)
+        return apply(conn, [(enrolment_id, Enrol())], now)  # nothing, if it waits for approval
     return FollowUp()  # a draft campaign's enrolments wait for its start

@@ -150,7 +150,9 @@ def own_plans(conn: Connection, contact_id: ContactId) -> dict[PlanId, dict[str,
             SELECT p.id, p.plan FROM campaign_plans p
             WHERE p.id IN (SELECT plan_id FROM contact_campaigns WHERE contact_id = :id
                            UNION SELECT CAST(j.result ->> 'plan_id' AS uuid) FROM jobs j
-                           WHERE j.contact_id = :id AND j.result ? 'plan_id')
+                           WHERE j.contact_id = :id AND j.result ? 'plan_id'
+                           UNION SELECT g.plan_id FROM approval_log g JOIN contact_campaigns e ON e.id = g.enrolment_id
+                           WHERE e.contact_id = :id)
               AND NOT EXISTS (SELECT FROM contact_campaigns e JOIN contacts k ON k.id = e.contact_id
                               WHERE e.plan_id = p.id AND k.id <> :id AND k.erased_at IS NULL)
             ORDER BY p.id
@@ -208,6 +210,10 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "jobs.reason": ("uuid", "contact_id = :contact_id OR lead_id = :lead_id"),
     "outbound_messages.reason": ("uuid", "contact_id = :contact_id"),
     "contact_campaigns.reason": ("uuid", "contact_id = :contact_id"),
+    "approval_log.reason": (
+        "uuid",
+        "enrolment_id IN (SELECT id FROM contact_campaigns WHERE contact_id = :contact_id)",
+    ),
 }
 
 

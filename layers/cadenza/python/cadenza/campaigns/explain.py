@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final, assert_never
 
+from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Row, text
 
@@ -129,7 +130,7 @@ def _ahead(
     state, rules = enrolment.state, enrolment.rules
     match state.status:
         case EnrolmentStatus.DRAFT:
-            begun = decide(plan, state, Enrol(), rules, now)
+            begun = decide(plan, replace(state, approved=True), Enrol(), rules, now)
             started = [effect for effect in begun.effects if isinstance(effect, ScheduleAction)]
             return forecast(plan, begun.state, started, rules, now)
         case EnrolmentStatus.ACTIVE:

@@ -15,6 +15,7 @@ from cadenza.core.states import (
     MESSAGE_OPEN,
     ActionKind,
     ActionOutcome,
+    Approval,
     CampaignStatus,
     EnrolmentStatus,
     MessageStatus,
@@ -119,6 +120,18 @@ _INVARIANTS: Final = (
         SELECT count(*) AS checked, count(*) FILTER (WHERE times > 1) AS violations
         FROM (SELECT v.id, count(DISTINCT t.at) AS times
               FROM message_events v LEFT JOIN campaign_transitions t ON t.event_id = v.id GROUP BY v.id) events
+        """,
+    ),
+    _Invariant(
+        "I11 asked first",
+        "nothing begins before somebody has approved it, where that is wanted",
+        f"""
+        SELECT count(*) FILTER (WHERE e.approval <> '{Approval.NOT_NEEDED}') AS checked,
+               count(*) FILTER (WHERE e.approval IN ({literals(Approval.WANTED, Approval.REJECTED)})
+                   AND (e.visit > 0
+                        OR EXISTS (SELECT FROM scheduled_actions a WHERE a.enrolment_id = e.id)
+                        OR EXISTS (SELECT FROM outbound_messages m WHERE m.enrolment_id = e.id))) AS violations
+        FROM contact_campaigns e
         """,
     ),
 )

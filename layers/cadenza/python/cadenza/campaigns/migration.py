@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, text
 
 from cadenza.campaigns import store
+from cadenza.campaigns.enrolment import accept
 from cadenza.campaigns.migration_model import (
     BATCH,
     EnrolmentMove,
@@ -36,7 +37,6 @@ from cadenza.core.ids import CampaignId, EnrolmentId, PlanId, WorkspaceId
 from cadenza.core.states import MESSAGE_OPEN, EnrolmentStatus, MessageStatus
 from cadenza.delivery import outbox
 from cadenza.delivery.model import Deferral
-from cadenza.delivery.variables import VARIABLES
 from cadenza.engine import store as engine
 from cadenza.engine.apply import FollowUp, apply_migration, compiled_plans
 from cadenza.engine.completion import complete_campaigns
@@ -45,14 +45,10 @@ from cadenza.engine.model import Decision
 from cadenza.engine.rebase import MIGRATED, CannotMove, OpenMessage, Rebased, rebase
 from cadenza.engine.service import ENDED
 from cadenza.planning.compiled import CompiledPlan
-from cadenza.planning.compiler import compile_plan
 from cadenza.planning.model import parse_plan
 
 PREVIEW_LIFE: Final = timedelta(hours=1)
 """How long what was previewed can be done."""
-
-SOURCE: Final = "operator"
-"""Who wrote the plans that come with a migration."""
 
 _SKEW: Final = timedelta(minutes=1)
 """How far the clock of the process that made the preview may be ahead of ours."""
@@ -171,7 +167,7 @@ class Migrations:
 
     def _save(self, conn: Connection, target: _Target, now: datetime) -> PlanId:
         return store.save_plan(
-            conn, self.workspace_id, target.source, plan_hash=target.plan.hash, source=SOURCE, now=now
+            conn, self.workspace_id, target.source, plan_hash=target.plan.hash, source=store.OPERATOR, now=now
         )
 
     def _survey(
@@ -207,17 +203,12 @@ class Migrations:
             if wanted.plan_id not in source:
                 raise InvalidInput("there is no such plan", (FieldProblem("/plan_id", "no such plan"),))
             return _Target(wanted.plan_id, compiled_plans(conn, [wanted.plan_id])[wanted.plan_id], {})
-        compiled = compile_plan(wanted.plan, variables=VARIABLES)
-        if compiled.plan is None:
-            problems = (
-                FieldProblem(f"/plan{error.pointer}", f"{error.message}. {error.fix}") for error in compiled.errors
-            )
-            raise InvalidInput("the plan has errors", tuple(problems))
+        plan = accept(wanted.plan)
         stored = conn.execute(
             text("SELECT id FROM campaign_plans WHERE workspace_id = :workspace_id AND hash = :hash"),
-            {"workspace_id": self.workspace_id, "hash": compiled.plan.hash},
+            {"workspace_id": self.workspace_id, "hash": plan.hash},
         ).scalar()
-        return _Target(stored, compiled.plan, parse_plan(wanted.plan).to_json())
+        return _Target(stored, plan, parse_plan(wanted.plan).to_json())
 
 
 def _campaign(conn: Connection, campaign_id: CampaignId, *, lock: bool = False) -> store.Campaign:

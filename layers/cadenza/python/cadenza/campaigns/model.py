@@ -13,12 +13,13 @@ from pydantic import (
     HttpUrl,
     SecretStr,
     StringConstraints,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
 from cadenza.core.ids import SenderId
-from cadenza.core.states import CampaignKind
+from cadenza.core.states import ApprovalMode, CampaignKind
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES, SMTP, SesAccount, SmtpAccount
 from cadenza.engine.rules import CampaignRules
@@ -63,8 +64,21 @@ class CampaignBrief(BaseModel):
         return name
 
 
+def _says_how_many(first_n: int, info: ValidationInfo) -> int:
+    if info.data.get("approval_mode") is ApprovalMode.REVIEW_FIRST and not first_n:
+        raise ValueError("say how many plans must be approved before the rest go by themselves: 1 or more")
+    return first_n
+
+
+FirstN = Annotated[int, Field(ge=0, le=10_000, validate_default=True), AfterValidator(_says_how_many)]
+"""Of `ApprovalMode.REVIEW_FIRST`; stands behind ``approval_mode`` in its model."""
+
+
 class NewCampaign(BaseModel):
-    """A campaign to create. It starts as a draft."""
+    """A campaign to create. It starts as a draft.
+
+    ``approval_mode`` (with ``approval_first_n``) may be stricter than the workspace's: of the two the stricter holds.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -74,6 +88,8 @@ class NewCampaign(BaseModel):
     brief: CampaignBrief
     rules: CampaignRules = CampaignRules()
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
+    approval_mode: ApprovalMode | None = None
+    approval_first_n: FirstN = 0
 
 
 class WarmUp(BaseModel):

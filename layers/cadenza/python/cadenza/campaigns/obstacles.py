@@ -26,6 +26,8 @@ class Gate(StrEnum):
     """What can stand between an enrolment and its next send."""
 
     ENROLMENT = "enrolment"
+    APPROVAL = "approval"
+    """Somebody is to look at its plan first."""
     CAMPAIGN = "campaign"
     ADDRESS = "address"
     SENDER = "sender"
@@ -78,7 +80,7 @@ def obstacles(
     if isinstance(ahead, Nothing):
         wanted = Wanted(enrolment.id, None, Channel.EMAIL, now, None)
         found = inspect(conn, wanted, now)
-        yield from (block for block in _gates(found, enrolment, None) if block.gate is Gate.CAMPAIGN)
+        yield from (block for block in _gates(found, enrolment, None) if block.gate in (Gate.CAMPAIGN, Gate.APPROVAL))
     else:
         wanted = Wanted(enrolment.id, ahead.message_id, ahead.node.channel, ahead.due_at, ahead.closes_at)
         found = inspect(conn, wanted, now)
@@ -99,9 +101,15 @@ _SAYS: Mapping[Verdict, tuple[Gate, str]] = {
     Verdict.NO_CONSENT: (Gate.CONSENT, "the workspace's policy for the contact's country asks for more consent"),
 }
 
+_SAYS_UNAPPROVED: Mapping[Verdict, tuple[Gate, str]] = {
+    **_SAYS,
+    Verdict.ENROLMENT_ENDED: (Gate.APPROVAL, "it waits for approval"),
+}
+
 
 def _gates(found: Inspection, enrolment: Enrolment, send: Send | None) -> Iterator[Block]:
     """What the gate itself says, each of its verdicts that holds. Windows and caps: see `_windows`."""
+    says = _SAYS if enrolment.state.approved else _SAYS_UNAPPROVED
     for verdict in found.verdicts:
         match verdict:
             case Verdict.CAMPAIGN_NOT_RUNNING if Verdict.CAMPAIGN_ENDED in found.verdicts:
@@ -118,7 +126,7 @@ def _gates(found: Inspection, enrolment: Enrolment, send: Send | None) -> Iterat
                 | Verdict.FREQUENCY
                 | Verdict.DOMAIN_GAP
             ):
-                gate, reason = _SAYS[verdict]
+                gate, reason = says[verdict]
                 yield Block(gate=gate, verdict=verdict, reason=reason, clears_at=_recent(verdict, found))
             case Verdict.SUPPRESSED:
                 yield from map(_suppression, found.suppressions)

@@ -22,6 +22,7 @@ class PersonalData(BaseModel):
     holds: Rows
     suppressions: Rows
     enrolments: Rows
+    approvals: Rows
     transitions: Rows
     actions: Rows
     messages: Rows
@@ -43,15 +44,17 @@ _TABLES: Final = {
         SELECT x.* FROM suppressions x JOIN contacts k ON k.id = :id WHERE ({_EMAIL}) OR ({_PHONE}) ORDER BY x.id
     """,
     "enrolments": "SELECT * FROM contact_campaigns WHERE contact_id = :id ORDER BY id",
+    "approvals": f"SELECT * FROM approval_log WHERE enrolment_id IN ({_OWN}) ORDER BY id",
     "transitions": f"SELECT * FROM campaign_transitions WHERE enrolment_id IN ({_OWN}) ORDER BY enrolment_id, seq",
     "actions": f"SELECT * FROM finished_actions WHERE enrolment_id IN ({_OWN}) ORDER BY action_id",
     "messages": "SELECT * FROM outbound_messages WHERE contact_id = :id ORDER BY id",
     "events": f"SELECT * FROM message_events WHERE message_id IN ({_MAILS}) ORDER BY id",
-    "plans": """
+    "plans": f"""
         SELECT * FROM campaign_plans
         WHERE id IN (SELECT plan_id FROM contact_campaigns WHERE contact_id = :id
                      UNION SELECT CAST(result ->> 'plan_id' AS uuid) FROM jobs
-                     WHERE contact_id = :id AND result ? 'plan_id')
+                     WHERE contact_id = :id AND result ? 'plan_id'
+                     UNION SELECT plan_id FROM approval_log WHERE enrolment_id IN ({_OWN}))
         ORDER BY id
     """,
     "jobs": "SELECT * FROM jobs WHERE contact_id = :id ORDER BY id",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -62,14 +62,41 @@ def preview_enrolment(
         NotFound: No such enrolment.
         InvalidInput: The plan has no such send node.
     """
+    plan, current = _plan(conn, enrolment_id)
+    node = node or current or plan.start_node_id
+    _position(plan, node)
+    (shown,) = _previews(conn, enrolment_id, plan, [node], public_url, now)
+    return shown
+
+
+def preview_all(conn: Connection, enrolment_id: EnrolmentId, public_url: str, now: datetime) -> tuple[Preview, ...]:
+    """Show the mail of every send node of the enrolment's plan as this contact would get it.
+
+    Raises:
+        NotFound: No such enrolment.
+    """
+    plan, _ = _plan(conn, enrolment_id)
+    nodes = [node.id for node in plan.nodes if node.action is NodeAction.SEND]
+    return _previews(conn, enrolment_id, plan, nodes, public_url, now)
+
+
+def _plan(conn: Connection, enrolment_id: EnrolmentId) -> tuple[Plan, str]:
+    """The plan of an enrolment, and the node that it is in."""
     place = conn.execute(_PLACE, {"id": enrolment_id}).first()
     if place is None:
         raise NotFound("enrolment", enrolment_id)
-    plan = parse_plan(place.plan)
-    node = node or place.current_node or plan.start_node_id
-    position = _position(plan, node)
-    row = conn.execute(_CONTENT, {"id": enrolment_id, "node": node, "channel": plan.nodes[position].channel}).first()
-    return no_sender(node) if row is None else preview(gate.claimed(row), position, public_url, PROVIDERS, now)
+    return parse_plan(place.plan), place.current_node
+
+
+def _previews(
+    conn: Connection, enrolment_id: EnrolmentId, plan: Plan, nodes: Sequence[str], public_url: str, now: datetime
+) -> tuple[Preview, ...]:
+    """The mails of send nodes, in one statement."""
+    positions = {node: _position(plan, node) for node in nodes}
+    channels = [plan.nodes[position].channel for position in positions.values()]
+    rows = conn.execute(_CONTENT, {"id": enrolment_id, "nodes": list(positions), "channels": channels})
+    found = {row.node: preview(gate.claimed(row), positions[row.node], public_url, PROVIDERS, now) for row in rows}
+    return tuple(found.get(node) or no_sender(node) for node in nodes)
 
 
 def _position(plan: Plan, node: str) -> int:
@@ -93,12 +120,13 @@ _PLACE = text("""
     SELECT e.current_node, p.plan FROM contact_campaigns e JOIN campaign_plans p ON p.id = e.plan_id WHERE e.id = :id
 """)
 
-# The message that this node's next visit would queue.
+# The messages that the next visits of these nodes would queue.
 _CONTENT = gate.content_query(f"""
-    SELECT CAST('{PREVIEW_ID}' AS uuid) AS id, e.id AS enrolment_id, e.campaign_id, e.workspace_id, :node AS node,
-           e.visit + 1 AS visit, CAST(:channel AS text) AS channel,
-           btrim(coalesce(CASE :channel WHEN '{Channel.EMAIL}' THEN k.email ELSE k.phone END, '')) AS to_address,
+    SELECT CAST('{PREVIEW_ID}' AS uuid) AS id, e.id AS enrolment_id, e.campaign_id, e.workspace_id, n.node,
+           e.visit + 1 AS visit, n.channel,
+           btrim(coalesce(CASE n.channel WHEN '{Channel.EMAIL}' THEN k.email ELSE k.phone END, '')) AS to_address,
            e.contact_id, c.sender_id, e.created_at AS due_at
     FROM contact_campaigns e JOIN contacts k ON k.id = e.contact_id JOIN campaigns c ON c.id = e.campaign_id
+    CROSS JOIN unnest(CAST(:nodes AS text[]), CAST(:channels AS text[])) AS n(node, channel)
     WHERE e.id = :id
 """)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
@@ -14,11 +15,15 @@ from cadenza.campaigns.model import CampaignBrief, NewCampaign, NewSender, WarmU
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, PlanId, SenderId, WorkspaceId, new_id
 from cadenza.core.states import (
     CAMPAIGN_MOVES,
+    Approval,
     CampaignKind,
     CampaignStatus,
     EnrolmentStatus,
     sources,
 )
+
+OPERATOR: Final = "operator"
+"""Who wrote the plans that people give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +106,10 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
     campaign_id = CampaignId(new_id())
     conn.execute(
         text("""
-            INSERT INTO campaigns (id, workspace_id, name, kind, status, sender_id, brief, rules, daily_cap, created_at,
-                                   updated_at)
+            INSERT INTO campaigns (id, workspace_id, name, kind, status, sender_id, brief, rules, daily_cap,
+                                   approval_mode, approval_first_n, created_at, updated_at)
             VALUES (:id, :workspace_id, :name, :kind, :status, :sender_id, CAST(:brief AS jsonb),
-                    CAST(:rules AS jsonb), :daily_cap, :now, :now)
+                    CAST(:rules AS jsonb), :daily_cap, :approval_mode, :approval_first_n, :now, :now)
         """),
         {
             "id": campaign_id,
@@ -116,6 +121,8 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
             "brief": new.brief.model_dump_json(),
             "rules": new.rules.model_dump_json(exclude_none=True),
             "daily_cap": new.daily_cap,
+            "approval_mode": new.approval_mode,
+            "approval_first_n": new.approval_first_n,
             "now": now,
         },
     )
@@ -200,33 +207,43 @@ def save_plan(
     ).scalar_one()
 
 
-def add_enrolment(
-    conn: Connection, campaign: Campaign, contact_id: ContactId, plan_id: PlanId, now: datetime
-) -> EnrolmentId | None:
-    """Add a draft enrolment. None (zero rows): the contact is in this campaign already."""
-    return conn.execute(
+def add_enrolments(
+    conn: Connection,
+    campaign: Campaign,
+    contact_ids: Sequence[ContactId],
+    plan_id: PlanId,
+    approval: Approval,
+    now: datetime,
+) -> dict[ContactId, EnrolmentId]:
+    """Add draft enrolments. Contacts that are in this campaign already are left out."""
+    rows = [{"id": str(new_id()), "contact_id": str(contact_id)} for contact_id in contact_ids]
+    added = conn.execute(
         text("""
-            INSERT INTO contact_campaigns (id, workspace_id, campaign_id, contact_id, plan_id, status, created_at)
-            VALUES (:id, :workspace_id, :campaign_id, :contact_id, :plan_id, :status, :now)
+            INSERT INTO contact_campaigns (id, workspace_id, campaign_id, contact_id, plan_id, status, approval,
+                                           created_at)
+            SELECT r.id, :workspace_id, :campaign_id, r.contact_id, :plan_id, :status, :approval,
+                   CAST(:now AS timestamptz)
+            FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(id uuid, contact_id uuid)
             ON CONFLICT (campaign_id, contact_id) DO NOTHING
-            RETURNING id
+            RETURNING contact_id, id
         """),
         {
-            "id": new_id(),
             "workspace_id": campaign.workspace_id,
             "campaign_id": campaign.id,
-            "contact_id": contact_id,
             "plan_id": plan_id,
             "status": EnrolmentStatus.DRAFT,
+            "approval": approval,
+            "rows": json.dumps(rows),
             "now": now,
         },
-    ).scalar()
+    )
+    return {row.contact_id: row.id for row in added}
 
 
-def is_enrolled(conn: Connection, campaign_id: CampaignId, contact_id: ContactId) -> bool:
-    """Whether the contact is in the campaign."""
-    query = "SELECT EXISTS (SELECT FROM contact_campaigns WHERE campaign_id = :campaign AND contact_id = :contact)"
-    return bool(conn.execute(text(query), {"campaign": campaign_id, "contact": contact_id}).scalar())
+def enrolled(conn: Connection, campaign_id: CampaignId, contact_ids: Sequence[ContactId]) -> set[ContactId]:
+    """Which of the contacts are in the campaign."""
+    query = "SELECT contact_id FROM contact_campaigns WHERE campaign_id = :campaign AND contact_id = ANY(:contacts)"
+    return set(conn.execute(text(query), {"campaign": campaign_id, "contacts": list(contact_ids)}).scalars())
 
 
 def offline_fallback(conn: Connection, workspace_id: WorkspaceId) -> bool:

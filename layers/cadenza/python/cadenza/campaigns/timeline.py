@@ -1,4 +1,4 @@
-"""What happened to one enrolment, and why: one story out of five tables, in order of time."""
+"""What happened to one enrolment, and why: one story out of six tables, in order of time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, JsonValue
 from sqlalchemy import Connection, Row, text
 
+from cadenza.campaigns.approval_store import decisions
 from cadenza.core.ids import EnrolmentId
 from cadenza.core.states import ActionKind, ActionOutcome, MessageStatus
 
@@ -18,6 +19,8 @@ class EntryKind(StrEnum):
 
     ENROLLED = "enrolled"
     """The contact got a plan."""
+    DECIDED = "decided"
+    """Somebody changed, approved or rejected the draft, or it was released by others' approval."""
     SIGNAL = "signal"
     """A provider reported something of a message: opened, clicked, replied …"""
     DUE = "due"
@@ -62,6 +65,7 @@ def timeline(conn: Connection, enrolment_id: EnrolmentId) -> list[Entry]:
     """The enrolment's story, oldest first; empty if there is no such enrolment. One statement a table."""
     entries = [
         *_enrolled(conn, enrolment_id),
+        *_decided(conn, enrolment_id),
         *_live_actions(conn, enrolment_id),
         *_finished_actions(conn, enrolment_id),
         *_messages(conn, enrolment_id),
@@ -83,6 +87,15 @@ def _enrolled(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
     for row in _rows(conn, query, enrolment_id):
         detail: dict[str, JsonValue] = {"plan_id": str(row.id), "source": row.source}
         yield Entry(at=row.created_at, kind=EntryKind.ENROLLED, node="", detail=detail)
+
+
+def _decided(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
+    for done in decisions(conn, enrolment_id):
+        detail: dict[str, JsonValue] = {"act": done.act, "plan_id": str(done.plan_id)}
+        if done.key_id is not None:
+            detail["key_id"] = str(done.key_id)
+        why = (done.reason,) if done.reason else ()
+        yield Entry(at=done.at, kind=EntryKind.DECIDED, node="", detail=detail, why=why)
 
 
 def _live_actions(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:

@@ -102,6 +102,13 @@ def find(conn: Connection, contact_id: ContactId, *, lock: bool = False) -> Cont
     return None if row is None else _contact(row)
 
 
+def find_all(conn: Connection, contact_ids: Sequence[ContactId]) -> dict[ContactId, Contact]:
+    """Those of the contacts that there are; none is erased until the transaction ends."""
+    query = f"{_CONTACT} WHERE k.id = ANY(:ids) ORDER BY k.id FOR SHARE OF k"
+    found = map(_contact, conn.execute(text(query), {"ids": list(contact_ids)}).mappings())
+    return {contact.id: contact for contact in found}
+
+
 def _contact(row: RowMapping) -> Contact:
     return Contact(**{**row, "kind": ContactKind(row["kind"])})  # pyright: ignore[reportArgumentType] - _CONTACT's columns
 

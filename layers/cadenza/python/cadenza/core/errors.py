@@ -52,6 +52,18 @@ class Conflict(CadenzaError):  # noqa: N818
         self.problems = problems
 
 
+class Overtaken(CadenzaError):  # noqa: N818
+    """The thing is not any more what the caller has seen (HTTP: the condition of ``If-Match`` is false, or missing).
+
+    ``detail`` says what to do; ``missing``: there was no condition, and there must be one.
+    """
+
+    def __init__(self, detail: str, *, missing: bool = False) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.missing = missing
+
+
 class Unauthorised(CadenzaError):  # noqa: N818
     """No valid credentials or signature."""
 

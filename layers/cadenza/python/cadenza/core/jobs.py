@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -111,6 +111,7 @@ def _insert(conn: Connection, works: Sequence[Work], status: JobStatus, reason: 
                CAST(:now AS timestamptz), CASE WHEN :ended THEN CAST(:now AS timestamptz) END
         FROM jsonb_to_recordset(CAST(:rows AS jsonb))
             AS r(id uuid, workspace_id uuid, kind text, key text, lead_id uuid, contact_id uuid, campaign_id uuid)
+        ORDER BY kind, key  -- two who ask for the same work must not wait for one another
         ON CONFLICT (kind, business_key) DO NOTHING
         RETURNING business_key
     """)
@@ -148,6 +149,61 @@ def begin(conn: Connection, work: Work, now: datetime) -> Begun | Busy | Over:
         {"active": JobStatus.ACTIVE, "kind": work.kind, "key": work.key},
     ).scalar()
     return Busy() if active else Over()
+
+
+def requeue(conn: Connection, works: Sequence[Work], now: datetime) -> set[str]:
+    """Take up again what FAILED or was SKIPPED, as if it were new; the keys of what was. Zero rows: nothing had."""
+    again = conn.execute(
+        text("""
+            UPDATE jobs j SET status = :queued, attempts_made = 0, reason = '', result = '{}', queued_at = :now,
+                   started_at = NULL, finished_at = NULL, next_attempt_at = NULL
+            FROM jsonb_to_recordset(CAST(:works AS jsonb)) AS r(kind text, key text)
+            WHERE j.kind = r.kind AND j.business_key = r.key AND j.status = ANY(:ended)
+            RETURNING j.business_key
+        """),
+        {
+            "works": _keys(works),
+            "queued": JobStatus.QUEUED,
+            "ended": [status for status in sources(JOB_MOVES, JobStatus.QUEUED) if status is not JobStatus.ACTIVE],
+            "now": now,
+        },
+    )
+    return set(again.scalars())
+
+
+def complete(conn: Connection, results: Mapping[str, Mapping[str, object]], kind: JobKind, now: datetime) -> None:
+    """End jobs as done, each with its result, by key. Those that have ended stay as they are."""
+    conn.execute(
+        text("""
+            UPDATE jobs j SET status = :completed, reason = '', result = r.result, finished_at = :now,
+                   next_attempt_at = NULL
+            FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r(key text, result jsonb)
+            WHERE j.kind = :kind AND j.business_key = r.key AND j.status = ANY(:sources)
+        """),
+        {
+            "results": json.dumps([{"key": key, "result": result} for key, result in results.items()]),
+            "kind": kind,
+            "completed": JobStatus.COMPLETED,
+            "sources": list(sources(JOB_MOVES, JobStatus.COMPLETED)),
+            "now": now,
+        },
+    )
+
+
+def note(conn: Connection, works: Sequence[Work], known: Mapping[str, object], reason: str = "") -> None:
+    """Add to the results of jobs what became of them later, and why."""
+    conn.execute(
+        text("""
+            UPDATE jobs j SET result = j.result || CAST(:known AS jsonb), reason = :reason
+            FROM jsonb_to_recordset(CAST(:works AS jsonb)) AS r(kind text, key text)
+            WHERE j.kind = r.kind AND j.business_key = r.key
+        """),
+        {"works": _keys(works), "known": json.dumps(known), "reason": reason},
+    )
+
+
+def _keys(works: Sequence[Work]) -> str:
+    return json.dumps([{"kind": work.kind, "key": work.key} for work in works])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,16 @@ from http import HTTPStatus
 from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
-from cadenza.core.errors import Conflict, FieldProblem, Forbidden, InvalidInput, NotFound, Retryable, Unauthorised
+from cadenza.core.errors import (
+    Conflict,
+    FieldProblem,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Overtaken,
+    Retryable,
+    Unauthorised,
+)
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -52,6 +61,10 @@ def problem_for(error: Exception, *, challenge: str = "Bearer") -> Problem:
             return problem(HTTPStatus.NOT_FOUND, str(error))
         case Conflict():
             return problem(HTTPStatus.CONFLICT, error.detail, errors=error.problems)
+        case Overtaken():
+            # RFC 9110 §15.5.13, RFC 6585 §3
+            status = HTTPStatus.PRECONDITION_REQUIRED if error.missing else HTTPStatus.PRECONDITION_FAILED
+            return problem(status, error.detail, errors=[FieldProblem("/If-Match", error.detail)])
         case Retryable():
             wait_s = DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else max(1, ceil(error.retry_after_s))
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": str(wait_s)})

@@ -91,6 +91,47 @@ ENROLMENT_MOVES: Mapping[EnrolmentStatus, frozenset[EnrolmentStatus]] = {
 }
 
 
+class ApprovalMode(StrEnum):
+    """Whether people look at plans before anything is sent."""
+
+    AUTOMATIC = "automatic"
+    REVIEW_EACH = "review_each"
+    REVIEW_FIRST = "review_first"
+    """Nothing goes before so many of a campaign's plans have been approved; from then on all of them do."""
+
+
+class Approval(StrEnum):
+    """Whether a person has said yes to an enrolment's plan. Unless they have, or need not, it stays a draft."""
+
+    NOT_NEEDED = "not_needed"
+    """Nobody need be asked: by the mode, because enough others were approved, or because a person wrote the plan."""
+    WANTED = "wanted"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+APPROVAL_MOVES: Mapping[Approval, frozenset[Approval]] = {
+    Approval.NOT_NEEDED: frozenset({Approval.REJECTED}),
+    Approval.WANTED: frozenset({Approval.APPROVED, Approval.REJECTED, Approval.NOT_NEEDED}),
+    # Whoever changes an approved draft asks for approval anew: what was approved is gone.
+    Approval.APPROVED: frozenset({Approval.WANTED, Approval.REJECTED}),
+    Approval.REJECTED: frozenset(),
+}
+
+APPROVAL_GIVEN: tuple[Approval, ...] = (Approval.NOT_NEEDED, Approval.APPROVED)
+"""In these an enrolment may begin."""
+
+
+class ApprovalAct(StrEnum):
+    """What the approval log records."""
+
+    EDITED = "edited"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    RELEASED = "released"
+    """It need not be approved any more: enough others were."""
+
+
 class ActionKind(StrEnum):
     """What a scheduled action does when it is due."""
 
@@ -189,7 +230,8 @@ class JobStatus(StrEnum):
 
 
 JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
-    JobStatus.QUEUED: frozenset({JobStatus.ACTIVE, JobStatus.SKIPPED, JobStatus.FAILED}),
+    # From queued to completed only what a person has done meanwhile.
+    JobStatus.QUEUED: frozenset({JobStatus.ACTIVE, JobStatus.COMPLETED, JobStatus.SKIPPED, JobStatus.FAILED}),
     JobStatus.ACTIVE: frozenset(
         {JobStatus.ACTIVE, JobStatus.QUEUED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.SKIPPED}
     ),
@@ -256,11 +298,3 @@ class Role(StrEnum):
     VIEWER = "viewer"
     OPERATOR = "operator"
     ADMIN = "admin"
-
-
-class ApprovalMode(StrEnum):
-    """Whether people look at plans before anything is sent."""
-
-    AUTOMATIC = "automatic"
-    REVIEW_EACH = "review_each"
-    REVIEW_FIRST = "review_first"

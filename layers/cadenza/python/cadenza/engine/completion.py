@@ -47,7 +47,8 @@ def complete_campaigns(conn: Connection, ids: Sequence[CampaignId] | None, now: 
 _COMPLETE = text(f"""
     UPDATE campaigns c SET status = '{CampaignStatus.COMPLETED}', finished_at = :now, updated_at = :now
     WHERE c.id = ANY(:ids)
-      AND EXISTS (SELECT FROM campaign_leads l WHERE l.campaign_id = c.id)
+      AND (EXISTS (SELECT FROM campaign_leads l WHERE l.campaign_id = c.id)
+           OR EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id))
       AND NOT EXISTS (
           SELECT FROM contact_campaigns e
           WHERE e.campaign_id = c.id AND e.status IN ('{EnrolmentStatus.DRAFT}', '{EnrolmentStatus.ACTIVE}'))

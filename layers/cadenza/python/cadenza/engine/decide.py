@@ -54,7 +54,7 @@ def decide(plan: CompiledPlan, state: State, stimulus: Stimulus, rules: SendingR
         case EnrolmentStatus.ACTIVE:
             return _answer(Walk(plan, state, rules, now), stimulus)
         case EnrolmentStatus.DRAFT:
-            if isinstance(stimulus, Enrol | Halt):
+            if isinstance(stimulus, Halt) or (isinstance(stimulus, Enrol) and state.approved):
                 return _answer(Walk(plan, state, rules, now), stimulus)
             return Decision(Verdict.STALE, state, effects=_suppressions(stimulus))
         case EnrolmentStatus.COMPLETED | EnrolmentStatus.STOPPED | EnrolmentStatus.FAILED:

@@ -1,4 +1,4 @@
-"""Enrolments follow their campaign: a start makes drafts active, an end ends what is open. A bounded part at a time.
+"""Enrolments follow their campaign: a start makes approved drafts active, an end ends what is open. A bounded part at a time.
 
 The campaign's own row is what counts, and it has moved before: nothing of a campaign that does not run is claimed.
 What is left to follow is found by the states themselves, so a lost hint delays it and no more.
@@ -14,7 +14,7 @@ from typing import Final
 from sqlalchemy import Connection, Row, text
 
 from cadenza.core.ids import CampaignId, EnrolmentId
-from cadenza.core.states import CAMPAIGN_MOVES, CampaignStatus, EnrolmentStatus, MessageStatus
+from cadenza.core.states import APPROVAL_GIVEN, CAMPAIGN_MOVES, CampaignStatus, EnrolmentStatus, MessageStatus
 from cadenza.core.tables.base import literals
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol, Halt, Stimulus
@@ -59,14 +59,14 @@ def _stimulus(row: Row[tuple[object, ...]], now: datetime) -> tuple[EnrolmentId,
     return row.id, Halt(now, cause=f"campaign_{status}", reason=row.status_reason or f"campaign {status}")
 
 
-_DRAFT = f"e.status = '{EnrolmentStatus.DRAFT}'"
+_READY = f"e.status = '{EnrolmentStatus.DRAFT}' AND e.approval IN ({literals(*APPROVAL_GIVEN)})"
 _OPEN = f"e.status IN ({literals(EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE)})"
 _IS_ENDED = f"c.status IN ({literals(*ENDED)})"
 
 _LEFT_BEHIND = text(f"""
     WITH campaign AS MATERIALIZED (SELECT id, status, status_reason FROM campaigns WHERE id = :id FOR SHARE)
     SELECT e.id, c.status, c.status_reason FROM campaign c JOIN contact_campaigns e ON e.campaign_id = c.id AND {_OPEN}
-    WHERE (c.status = '{CampaignStatus.RUNNING}' AND {_DRAFT}) OR {_IS_ENDED}
+    WHERE (c.status = '{CampaignStatus.RUNNING}' AND {_READY}) OR {_IS_ENDED}
     ORDER BY e.id LIMIT {CHUNK} FOR UPDATE OF e SKIP LOCKED
 """)
 
@@ -83,7 +83,7 @@ _PENDING_DUES = text(f"""
 _CAMPAIGNS = text(f"""
     SELECT c.id FROM campaigns c
     WHERE (c.status = '{CampaignStatus.RUNNING}'
-           AND EXISTS (SELECT FROM contact_campaigns e WHERE e.campaign_id = c.id AND {_DRAFT}))
+           AND EXISTS (SELECT FROM contact_campaigns e WHERE e.campaign_id = c.id AND {_READY}))
        OR ({_IS_ENDED} AND EXISTS (SELECT FROM contact_campaigns e WHERE e.campaign_id = c.id AND {_OPEN}))
     ORDER BY c.id
 """)

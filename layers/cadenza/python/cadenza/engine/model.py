@@ -69,7 +69,7 @@ class State(Struct, frozen=True, gc=False):
 
     ``visit`` counts nodes entered: 1 for the first, one more with each; so (node, visit) names one stay in a node.
     ``anchor_at`` is where the node's clock starts: the sent instant at a send node (None until sent), the entry at a
-    wait node. ``seq`` is the number of audit rows written so far.
+    wait node. ``seq`` is the number of audit rows written so far. A draft that is not ``approved`` does not begin.
     """
 
     status: EnrolmentStatus
@@ -80,13 +80,14 @@ class State(Struct, frozen=True, gc=False):
     seq: int = 0
     message: LastMessage | None = None
     reason: str = ""
+    approved: bool = True
 
 
 # --- stimuli: what can happen ------------------------------------------------------------------------------------
 
 
 class Enrol(Struct, frozen=True, gc=False):
-    """The enrolment becomes active and enters the plan's start node."""
+    """The enrolment becomes active and enters the plan's start node, unless it waits for approval."""
 
 
 class Due(Struct, frozen=True, gc=False):
@@ -158,7 +159,7 @@ class Verdict(StrEnum):
     RECORDED = "recorded"
     """Known now; nothing follows."""
     STALE = "stale"
-    """About a node or visit that the enrolment has left."""
+    """About a node or visit that the enrolment has left, or has not come to: it waits for approval."""
     LATE = "late"
     """True, but its time had passed: ``occurred_at`` is outside every transition."""
     MACHINE = "machine"

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from cadenza.core.ids import CampaignId, EnrolmentId, MessageId, PlanId, WorkspaceId
 from cadenza.core.states import (
+    APPROVAL_GIVEN,
     MESSAGE_OPEN,
     CampaignStatus,
 )
@@ -100,13 +101,13 @@ _LAST = json.Decoder(list[LastMessage])
 _ENROLMENTS = """
     WITH own AS MATERIALIZED (
         SELECT id, campaign_id, contact_id, plan_id, status, current_node, visit, entered_at, anchor_at, seq, reason,
-               last_message_id
+               last_message_id, approval
         FROM contact_campaigns WHERE id = ANY(:ids) ORDER BY id {lock}
     ), enrolments AS (
         SELECT own.id, own.campaign_id, own.plan_id, own.last_message_id, k.time_zone, h.until AS held_until,
                json_build_object('status', own.status, 'node', own.current_node, 'visit', own.visit,
                                  'entered_at', own.entered_at, 'anchor_at', own.anchor_at, 'seq', own.seq,
-                                 'reason', own.reason) AS state
+                                 'reason', own.reason, 'approved', own.approval IN ({given})) AS state
         FROM own JOIN contacts k ON k.id = own.contact_id
         LEFT JOIN holds h ON h.contact_id = own.contact_id AND h.until > :now
     ), homes AS (
@@ -118,8 +119,8 @@ _ENROLMENTS = """
     SELECT CAST(json_build_object('enrolments', (SELECT coalesce(json_agg(e), '[]') FROM enrolments e),
                                   'campaigns', (SELECT coalesce(json_agg(h), '[]') FROM homes h)) AS text)
 """
-_LOOK = text(_ENROLMENTS.format(lock=""))
-_LOCK = text(_ENROLMENTS.format(lock="FOR UPDATE"))
+_LOOK = text(_ENROLMENTS.format(lock="", given=literals(*APPROVAL_GIVEN)))
+_LOCK = text(_ENROLMENTS.format(lock="FOR UPDATE", given=literals(*APPROVAL_GIVEN)))
 
 # A statement of its own, after the lock: only a new snapshot shows what the lock's previous holder wrote.
 _LAST_MESSAGES = text(f"""

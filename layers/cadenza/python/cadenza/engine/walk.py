@@ -81,7 +81,15 @@ class Walk:
             verdict = Verdict.ACTED
         seq = self._before.seq + len(self._moves)
         state = State(
-            self.status, self._node_id, self.visit, self.entered_at, self.anchor_at, seq, self.message, self._reason
+            self.status,
+            self._node_id,
+            self.visit,
+            self.entered_at,
+            self.anchor_at,
+            seq,
+            self.message,
+            self._reason,
+            self._before.approved,
         )
         return Decision(verdict, state, tuple(self._moves), (*effects, *self._withdrawn, *self.started))
 

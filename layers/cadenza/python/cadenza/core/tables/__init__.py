@@ -6,6 +6,7 @@ authentication function) stands in ``migrations/versions`` and is checked by tes
 
 from cadenza.core.tables.base import METADATA
 from cadenza.core.tables.campaigns import (
+    approval_log,
     campaign_leads,
     campaign_plans,
     campaigns,
@@ -31,6 +32,7 @@ __all__ = [
     "METADATA",
     "ai_usage",
     "api_keys",
+    "approval_log",
     "automation_settings",
     "campaign_leads",
     "campaign_plans",

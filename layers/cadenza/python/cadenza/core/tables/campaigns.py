@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     CHAR,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -16,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from cadenza.core.states import CampaignKind, CampaignStatus, EnrolmentStatus
+from cadenza.core.states import Approval, ApprovalAct, ApprovalMode, CampaignKind, CampaignStatus, EnrolmentStatus
 from cadenza.core.tables.base import (
     METADATA,
     document,
@@ -80,9 +81,12 @@ campaigns = Table(
     words("status_reason"),
     instant("created_at"),
     instant("updated_at"),
+    Column("approval_mode", Text, comment="null: the workspace's; of the two the stricter holds"),
+    Column("approval_first_n", Integer, nullable=False, server_default=text("0")),
     instant("skip_due_before", nullable=True),
     one_of("kind", CampaignKind),
     one_of("status", CampaignStatus),
+    one_of("approval_mode", ApprovalMode),
 )
 Index("ix_campaigns_workspace_id", campaigns.c.workspace_id)
 
@@ -129,8 +133,15 @@ contact_campaigns = Table(
     words("reason"),
     instant("created_at"),
     instant("finished_at", nullable=True),
+    Column("approval", Text, nullable=False, server_default=text(f"'{Approval.NOT_NEEDED.value}'")),
     UniqueConstraint("campaign_id", "contact_id"),
     one_of("status", EnrolmentStatus),
+    one_of("approval", Approval),
+    CheckConstraint(
+        f"approval NOT IN ({literals(Approval.WANTED, Approval.REJECTED)})"
+        f" OR status IN ({literals(EnrolmentStatus.DRAFT, EnrolmentStatus.STOPPED)})",
+        name="asked_first",
+    ),
     postgresql_with={"fillfactor": 80},
     comment="enrolments; moves stay HOT because nothing that a move changes is indexed",
 )
@@ -145,3 +156,30 @@ Index(
     contact_campaigns.c.campaign_id,
     postgresql_where=text(f"status = {literals(EnrolmentStatus.DRAFT)}"),
 )
+Index(
+    "ix_contact_campaigns_wanted",
+    contact_campaigns.c.workspace_id,
+    contact_campaigns.c.id,
+    postgresql_where=text(f"approval = {literals(Approval.WANTED)} AND status = {literals(EnrolmentStatus.DRAFT)}"),
+)
+Index(
+    "ix_contact_campaigns_approved",
+    contact_campaigns.c.campaign_id,
+    postgresql_where=text(f"approval = {literals(Approval.APPROVED)}"),
+)
+
+approval_log = Table(
+    "approval_log",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    reference("enrolment_id", "contact_campaigns.id"),
+    state("act"),
+    Column("plan_id", Uuid, nullable=False, comment="no foreign key: an erasure takes plans away"),
+    Column("key_id", Uuid, comment="the API key that did it; null: nobody, it follows from others' approval"),
+    words("reason"),
+    instant("at"),
+    one_of("act", ApprovalAct),
+    comment="append-only: who changed, approved and rejected drafts",
+)
+Index("ix_approval_log_enrolment_id", approval_log.c.enrolment_id)
