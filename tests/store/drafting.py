@@ -43,6 +43,12 @@ class Noted(Dispatcher):
         """See `Dispatcher`."""
         self.follow_ups.append(follow_up)
 
+    def follow(self, campaigns: Iterable[CampaignId], correlation_id: str = "") -> None:
+        """See `Dispatcher`."""
+
+    def wake(self, now: datetime) -> None:
+        """See `Dispatcher`."""
+
 
 class Post(Queue):
     """Keeps the messages that it is given."""

@@ -21,9 +21,9 @@ from cadenza.core.messages import SignalKind, SignalReported
 from cadenza.core.states import CampaignStatus, EnrolmentStatus, MessageStatus
 from cadenza.delivery.outcomes import record
 from cadenza.engine.apply import FollowUp, apply
-from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.model import Enrol, Halt, Sent
 from tests.store.builders import NOW, PLAN, Scene, add_plan, add_scene
+from tests.store.drafting import Noted
 from tests.store.test_engine import assert_invariants, counted, enrol, rows, run_due
 
 DAY = timedelta(days=1)
@@ -42,17 +42,6 @@ LATER = changed(intro={"schedule": {"delay": "P2D"}})
 
 RENAMED: dict[str, Any] = {**PATIENT, "startNodeId": "hello"}
 RENAMED["nodes"] = [PATIENT["nodes"][0] | {"id": "hello"}, *PATIENT["nodes"][1:]]
-
-
-class Noted(Dispatcher):
-    """Keeps what is handed on instead of sending it."""
-
-    def __init__(self) -> None:
-        self.follow_ups: list[FollowUp] = []
-
-    def dispatch(self, follow_up: FollowUp, now: datetime, correlation_id: str = "") -> None:  # noqa: ARG002
-        """See `Dispatcher`."""
-        self.follow_ups.append(follow_up)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""Enrolments follow their campaign: a start makes approved drafts active, an end ends what is open. A bounded part at a time.
+"""Enrolments follow their campaign, a bounded part at a time: a start makes approved drafts active, an end ends all.
 
 The campaign's own row is what counts, and it has moved before: nothing of a campaign that does not run is claimed.
 What is left to follow is found by the states themselves, so a lost hint delays it and no more.
