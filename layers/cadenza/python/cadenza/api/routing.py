@@ -46,6 +46,9 @@ SECURITY_SCHEME = "api_key"
 
 WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
 
+MAX_BODY_BYTES = 5_000_000
+"""A function is handed 6 MiB at most, with the body as a JSON text. Longer ones still are refused by the gateway."""
+
 DATA_EXCEPTION_CLASS = "22"
 """SQLSTATEs of values that no column takes: a NUL character, a number out of range."""
 
@@ -55,6 +58,7 @@ _SAYS: Mapping[HTTPStatus, str] = {
     HTTPStatus.FORBIDDEN: "The key's role is too low.",
     HTTPStatus.NOT_FOUND: "No such thing in this workspace.",
     HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is longer than 5 MB: send it in parts.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not of a type that this takes.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
 }
@@ -114,7 +118,7 @@ def _responses(
     if "<" in path:
         found.add(HTTPStatus.NOT_FOUND)
     if method in WITH_BODY:
-        found.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        found |= {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
     content: dict[str, Any] = {CONTENT_TYPE: {"model": models.Problem}}
     success: OpenAPIResponse = {"description": answers.phrase}
     if answers is HTTPStatus.NO_CONTENT:
@@ -156,7 +160,7 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
         app.include_router(concept)
     # Not `enable_validation`: it would read the body before it asks who sent it, and documents answers never given.
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
-    app.use([_admission(office), _json_only, OpenAPIRequestValidationMiddleware(), right_answers])
+    app.use([_admission(office), _in_bounds, _json_only, OpenAPIRequestValidationMiddleware(), right_answers])
     app.not_found(_not_found(app, concepts))
     app.exception_handler(CadenzaError)(_refused)
     app.exception_handler(RequestValidationError)(_malformed)
@@ -186,6 +190,17 @@ def _admission(office: Office) -> Callable[[APIGatewayHttpResolver, NextMiddlewa
 def _required_role(route: Route) -> Role | None:
     role: str | None = (route.openapi_extensions or {}).get(ROLE)
     return Role(role) if role else None
+
+
+def _in_bounds(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """Refuse what is too long before anybody reads it."""
+    event = app.current_event
+    # Base64 makes four characters of three bytes.
+    size = len(event.body or "") * 3 // 4 if event.is_base64_encoded else len((event.body or "").encode())
+    if size > MAX_BODY_BYTES:
+        detail = f"the body has {size:,} bytes, and {MAX_BODY_BYTES:,} at most are taken: send it in parts"
+        return _response(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
+    return next_middleware(app)
 
 
 def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
