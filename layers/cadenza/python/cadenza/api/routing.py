@@ -23,7 +23,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
-from cadenza.api import models
+from cadenza.api import idempotency, models
 from cadenza.api.auth import authenticate
 from cadenza.api.desk import Desk, Office
 from cadenza.core.db import sqlstate
@@ -42,6 +42,8 @@ ROLE = "x-required-role"
 """Where the API's document says which role an operation needs; operations without it are open to everybody."""
 MEDIA = "x-media-types"
 """Where the API's document says which bodies an operation takes that are no JSON object."""
+CREATES = "x-creates"
+"""Where the API's document says which operations take an Idempotency-Key."""
 SECURITY_SCHEME = "api_key"
 
 WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
@@ -57,9 +59,11 @@ _SAYS: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNAUTHORIZED: "No API key, or one that is unknown or revoked.",
     HTTPStatus.FORBIDDEN: "The key's role is too low.",
     HTTPStatus.NOT_FOUND: "No such thing in this workspace.",
-    HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing.",
+    HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing. With "
+    "`Retry-After`: a request with this Idempotency-Key is under way.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is longer than 5 MB: send it in parts.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not of a type that this takes.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key is that of another request.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
 }
 
@@ -81,16 +85,20 @@ class Operations(Router):
         answers: HTTPStatus = HTTPStatus.OK,
         problems: tuple[HTTPStatus, ...] = (),
         media: tuple[str, ...] = (),
+        creates: bool = False,
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
-        a body that is no JSON object: the route reads it as a `Sheet`.
+        a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
+        answers 201 or 202, is carried out once an Idempotency-Key.
         """
+        creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
         def register(function: F) -> F:
             self.paths.append((method, path))
-            responses = _responses(method, path, role, answers, problems)
+            own = (*problems, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY) if creates else problems
+            responses = _responses(method, path, role, answers, own)
             route = self.route(
                 path,
                 method,
@@ -100,7 +108,9 @@ class Operations(Router):
                 tags=[self._tag],
                 operation_id=function.__name__,
                 security=[{SECURITY_SCHEME: []}] if role else None,
-                openapi_extensions=({ROLE: role.value} if role else {}) | ({MEDIA: list(media)} if media else {}),
+                openapi_extensions=({ROLE: role.value} if role else {})
+                | ({MEDIA: list(media)} if media else {})
+                | ({CREATES: True} if creates else {}),
             )
             return route(function)
 
@@ -160,7 +170,7 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
         app.include_router(concept)
     # Not `enable_validation`: it would read the body before it asks who sent it, and documents answers never given.
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
-    app.use([_admission(office), _in_bounds, _json_only, OpenAPIRequestValidationMiddleware(), right_answers])
+    app.use([_admission(office), _in_bounds, _json_only, _once, OpenAPIRequestValidationMiddleware(), right_answers])
     app.not_found(_not_found(app, concepts))
     app.exception_handler(CadenzaError)(_refused)
     app.exception_handler(RequestValidationError)(_malformed)
@@ -225,6 +235,20 @@ def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
         if not isinstance(body, dict):
             raise InvalidInput("the body is not a JSON object", (FieldProblem("", "send a JSON object"),))
     return next_middleware(app)
+
+
+def _once(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """Carry out once what creates, if the caller has given it a key."""
+    creates = (cast("Route", app.context["_route"]).openapi_extensions or {}).get(CREATES)
+    header = app.current_event.headers.get(idempotency.HEADER)
+    if not creates or header is None:
+        return next_middleware(app)
+
+    def carry_out(desk: Desk) -> Response[Any]:
+        app.append_context(desk=desk)
+        return next_middleware(app)
+
+    return idempotency.once(cast("Desk", app.context["desk"]), app.current_event, header, carry_out)
 
 
 def _media_type(event: BaseProxyEvent) -> str:

@@ -208,6 +208,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "jobs.reason": ("uuid", "contact_id = :contact_id OR lead_id = :lead_id"),
     "outbound_messages.reason": ("uuid", "contact_id = :contact_id"),
     "contact_campaigns.reason": ("uuid", "contact_id = :contact_id"),
+    # A day's answers of the whole workspace: they are not kept by whom they are about.
+    "idempotency_keys.answer": (
+        "bigint",
+        "answer <> '' AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = :contact_id)",
+    ),
 }
 
 
