@@ -21,6 +21,7 @@ from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import ENDED, Engine
 from cadenza.leads import store as leads_store
+from cadenza.leads.domains import spoken
 from cadenza.leads.report import SiteReport
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.compiler import compile_plan
@@ -117,7 +118,7 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
         link=str(said.link or ""),
         tone=site.tone,
         language=contact.language or site.language or said.language,
-        company_name=site.company_name or site.domain,
+        company_name=site.company_name or spoken(site.domain),
         contact_name=contact.name,
         first_name=contact.first_name,
         contact_title=contact.title,
