@@ -12,7 +12,8 @@ from sqlalchemy import Connection, text
 
 from cadenza.core.ids import BatchId, CampaignId, LeadId, WorkspaceId, new_id
 from cadenza.core.messages import PlanWanted
-from cadenza.core.states import BatchStatus, JobKind, JobStatus, LeadStatus
+from cadenza.core.states import BATCH_MOVES, BatchStatus, JobKind, JobStatus, LeadStatus, sources
+from cadenza.core.tables.base import literals
 from cadenza.leads.importing import Site
 
 
@@ -211,7 +212,7 @@ def finish_if_done(conn: Connection, batch: Batch) -> bool:
 
 _FINISH = text(f"""
     UPDATE lead_batches b SET status = '{BatchStatus.COMPLETED}'
-    WHERE b.id = :batch_id AND b.status = '{BatchStatus.RUNNING}'
+    WHERE b.id = :batch_id AND b.status IN ({literals(*sources(BATCH_MOVES, BatchStatus.COMPLETED))})
       AND NOT EXISTS (SELECT FROM leads l WHERE {_WITHOUT_CRAWL})
       AND NOT EXISTS (SELECT FROM jobs j WHERE {_PUT_OFF_STILL})
 """)

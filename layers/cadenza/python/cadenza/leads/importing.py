@@ -23,6 +23,7 @@ from cadenza.leads.people import split_name
 
 MAX_ROWS: Final = 10_000
 MAX_URL: Final = 2000
+MAX_NAME: Final = 50
 
 COLUMNS: Final[Mapping[str, str]] = {
     "url": "website web_site site domain homepage web www webseite company_url company_website company_domain",
@@ -182,8 +183,9 @@ def _object(line: int, found: Mapping[str, JsonValue]) -> Row:
 def _misfits(found: Mapping[str, JsonValue]) -> Iterator[RowProblem]:
     for name, value in found.items():
         if name not in COLUMNS:
-            # The name is the caller's own text; it is theirs to read, and nobody's data.
-            yield RowProblem(name[:50], f"is no field; known are {', '.join(COLUMNS)}")
+            # What is no name of a field at all may be anything, an address too, and is not repeated.
+            told = name if name.isidentifier() and len(name) <= MAX_NAME else ""
+            yield RowProblem(told, f"is no field; known are {', '.join(COLUMNS)}")
         elif not isinstance(value, str | None):
             yield RowProblem(name, "must be a text")
 
