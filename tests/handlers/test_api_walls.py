@@ -124,7 +124,9 @@ def test_what_is_next_door_does_not_exist(theirs: Client, mine: Client, database
         contact_id = add_contact(conn, scene.workspace_id)
         scene.add_message(conn)
     suppression = theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
+    batch = theirs.post("/v1/lead-batches", {"rows": [{"url": "harbour-kitchens.example"}]})
     ids = {
+        "batch_id": batch["id"],
         "lead_id": str(lead_id),
         "campaign_id": str(scene.campaign_id),
         "sender_id": str(scene.sender_id),
@@ -154,7 +156,8 @@ def test_lists_show_ones_own_only(theirs: Client, mine: Client, database: Databa
         scene.add_message(conn)
         scene.add_message(conn, enrolment={"status": "draft", "approval": "wanted"})
     theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
-    theirs.post("/v1/leads", {"url": "harbour-kitchens.example"})
+    theirs.post("/v1/lead-batches", {"rows": [{"url": "harbour-kitchens.example"}]})
+    theirs.post("/v1/leads", {"url": "lantern.example"})
     taken_back = theirs.post("/v1/suppressions", {"channel": "phone", "address": "+4940123456"})["id"]
     assert theirs.call("DELETE", f"/v1/suppressions/{taken_back}?reason=a+typing+error").status == 204
     assert [operation for operation in LISTS if not theirs.get(operation.path)["items"]] == []
@@ -165,6 +168,9 @@ def test_nothing_next_door_can_be_named_in_a_body(mine: Client, scene: Scene, da
     """Broken, one customer could feed leads to another's campaign, or send in another's name (I9)."""
     lead = {"url": "harbour-kitchens.example", "campaign_id": str(scene.campaign_id)}
     mine.call("POST", "/v1/leads", lead).problem(404)
+    batch = {"rows": [{"url": "harbour-kitchens.example"}], "campaign_id": str(scene.campaign_id)}
+    mine.call("POST", "/v1/lead-batches", batch).problem(404)
+    assert column(database, "lead_batches.id") == []
     campaign = {"name": "Spring", "sender_id": str(scene.sender_id), "brief": {"offering": "We plan routes."}}
     assert set(mine.call("POST", "/v1/campaigns", campaign).problem(400)) == {"/sender_id"}
     with database.worker() as conn:

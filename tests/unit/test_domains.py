@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from cadenza.core.errors import InvalidInput
-from cadenza.leads.domains import normalise, registrable, same_site
+from cadenza.leads.domains import normalise, registrable, same_site, spoken
 
 
 @pytest.mark.parametrize(
@@ -96,3 +96,17 @@ def test_no_network_and_no_cache_are_needed(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
     assert registrable("a.b.acme.co.jp") == "acme.co.jp"
+
+
+@pytest.mark.parametrize(
+    ("domain", "name"),
+    [
+        ("harbour-kitchens.example", "Harbour Kitchens"),
+        ("shop.acme.co.uk", "Acme"),
+        ("xn--bcher-kva.example", "Bücher"),
+        ("4people.example", "4people"),
+    ],
+)
+def test_a_company_of_which_nothing_is_known_is_called_by_its_domain(domain: str, name: str):
+    """Broken, a mail would name a company by what mail programs make a link of, and the copy's lint would refuse it."""
+    assert spoken(domain) == name

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from cadenza.api import models
 from cadenza.api.desk import Office
+from cadenza.api.idempotency import PARAMETER
 from cadenza.api.routes import (
     approvals,
     campaigns,
@@ -24,7 +25,7 @@ from cadenza.api.routes import (
     senders,
     suppressions,
 )
-from cadenza.api.routing import SECURITY_SCHEME, Operations, application
+from cadenza.api.routing import CREATES, SECURITY_SCHEME, Operations, application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,4 +92,6 @@ def document(app: APIGatewayHttpResolver) -> str:
     )
     for name in _NEVER_ANSWERED:
         schema["components"]["schemas"].pop(name, None)
+    for operation in (found for path in schema["paths"].values() for found in path.values() if CREATES in found):
+        operation["parameters"] = [*operation.get("parameters", ()), PARAMETER]
     return json.dumps(schema)

@@ -27,6 +27,7 @@ from cadenza.delivery.providers.passwords import Passwords
 from cadenza.engine.apply import FollowUp
 from cadenza.engine.completion import complete_campaigns
 from cadenza.engine.dispatch import Dispatcher
+from cadenza.leads.batches import LeadBatches
 from cadenza.leads.intake import LeadIntake
 
 
@@ -142,6 +143,12 @@ class Desk:
         return LeadIntake(
             office.database, self.workspace_id, office.lead_queue, office.creation_queue, self._settled, office.clock
         )
+
+    @property
+    def batches(self) -> LeadBatches:
+        """The workspace's way in for lists of leads."""
+        office = self.office
+        return LeadBatches(office.database, self.workspace_id, office.lead_queue, self._settled, office.clock)
 
     def _settled(self, campaigns: Sequence[CampaignId]) -> None:
         with self.transaction() as conn:

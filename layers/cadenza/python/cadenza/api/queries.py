@@ -6,7 +6,7 @@ Lists page by id: public ids are UUIDv7, so their order is that of creation, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -26,9 +26,10 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    text,
 )
 
-from cadenza.api import approval_models, models, people_models
+from cadenza.api import approval_models, lead_models, models, people_models
 from cadenza.api.models import Page
 from cadenza.contacts import permission
 from cadenza.contacts.addresses import email
@@ -44,6 +45,7 @@ from cadenza.core.states import (
     SuppressionChannel,
 )
 from cadenza.delivery.providers.accounts import SES, SMTP
+from cadenza.leads.batches import RowOutcome
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=models.Answer)
@@ -131,6 +133,61 @@ def lead_detail(conn: Connection, lead_id: UUID) -> models.LeadDetail:
         analysis=next(iter(_all(conn, models.Analysis, newest)), None),
         contacts=_all(conn, models.Contact, people.order_by(_CONTACTS.c.role_rank, _CONTACTS.c.id)),
         jobs=_all(conn, models.Job, select(jobs).where(jobs.c.lead_id == lead_id).order_by(jobs.c.id)),
+    )
+
+
+_BATCHES = tables.lead_batches
+
+_COUNTED = tuple(f"{whose}{outcome}" for whose in ("", "contacts_") for outcome in RowOutcome)
+_BATCH_COLUMNS: list[ColumnElement[Any]] = [
+    *(_BATCHES.c[name] for name in ("id", "source", "status", "campaign_id", "created_at")),
+    _BATCHES.c.total_rows.label("rows"),
+    *(_BATCHES.c.counts[name].as_integer().label(name) for name in _COUNTED),
+]
+_BATCH = select(*_BATCH_COLUMNS)
+
+
+def lead_batches(conn: Connection, part: Slice) -> Page[lead_models.LeadBatch]:
+    """Lists of leads that were taken in."""
+    return _page(conn, lead_models.LeadBatch, _BATCH, _BATCHES.c.id, part)
+
+
+@dataclass(frozen=True, slots=True)
+class RowFilter:
+    """Which rows of a report, and what became of their contacts; None means any. Rows after the line ``after``."""
+
+    limit: int
+    outcome: RowOutcome | None = None
+    contact: RowOutcome | None = None
+    after: int = 0
+
+
+_ROWS = text("""
+    SELECT r.told FROM lead_batches b, jsonb_array_elements(b.report -> 'rows') WITH ORDINALITY AS r(told, n)
+    WHERE b.id = :id AND (r.told ->> 'line')::int > :after
+      AND (CAST(:outcome AS text) IS NULL OR r.told ->> 'outcome' = :outcome)
+      AND (CAST(:contact AS text) IS NULL OR r.told ->> 'contact' = :contact)
+    ORDER BY r.n LIMIT :limit + 1
+""")
+
+
+def lead_batch(conn: Connection, batch_id: UUID, which: RowFilter) -> lead_models.LeadBatchReport:
+    """One list, with a part of its report."""
+    rows = conn.execute(_ROWS, {**asdict(which), "id": batch_id}).scalars().all()
+    items = rows[: which.limit]
+    brought = select(_LEADS.c.status, func.count().label("leads")).where(_LEADS.c.batch_id == batch_id)
+    stands = {row.status: row.leads for row in conn.execute(brought.group_by(_LEADS.c.status))}
+    query = _BATCH.add_columns(_BATCHES.c.report["ignored_columns"].label("ignored_columns"))
+    next_after = items[-1]["line"] if len(rows) > which.limit else None
+    return _one(
+        conn,
+        lead_models.LeadBatchReport,
+        query.where(_BATCHES.c.id == batch_id),
+        "lead batch",
+        batch_id,
+        leads=stands,
+        items=items,
+        next_after=next_after,
     )
 
 

@@ -23,7 +23,7 @@ from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 from pydantic import JsonValue
 from sqlalchemy.exc import DBAPIError
 
-from cadenza.api import models
+from cadenza.api import idempotency, models
 from cadenza.api.auth import authenticate
 from cadenza.api.desk import Desk, Office
 from cadenza.core.db import sqlstate
@@ -42,9 +42,14 @@ ROLE = "x-required-role"
 """Where the API's document says which role an operation needs; operations without it are open to everybody."""
 MEDIA = "x-media-types"
 """Where the API's document says which bodies an operation takes that are no JSON object."""
+CREATES = "x-creates"
+"""Where the API's document says which operations take an Idempotency-Key."""
 SECURITY_SCHEME = "api_key"
 
 WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
+
+MAX_BODY_BYTES = 5_000_000
+"""A function is handed 6 MiB at most, with the body as a JSON text. Longer ones still are refused by the gateway."""
 
 DATA_EXCEPTION_CLASS = "22"
 """SQLSTATEs of values that no column takes: a NUL character, a number out of range."""
@@ -54,9 +59,12 @@ _SAYS: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNAUTHORIZED: "No API key, or one that is unknown or revoked.",
     HTTPStatus.FORBIDDEN: "The key's role is too low.",
     HTTPStatus.NOT_FOUND: "No such thing in this workspace.",
-    HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing.",
+    HTTPStatus.CONFLICT: "The state of things does not allow this; `errors` names all that is missing. With "
+    "`Retry-After`: a request with this Idempotency-Key is under way.",
     HTTPStatus.PRECONDITION_FAILED: "It has changed since you read it: read it again.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is longer than 5 MB: send it in parts.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not of a type that this takes.",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key is that of another request.",
     HTTPStatus.PRECONDITION_REQUIRED: "Say in `If-Match` which version you have read.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
 }
@@ -79,16 +87,20 @@ class Operations(Router):
         answers: HTTPStatus = HTTPStatus.OK,
         problems: tuple[HTTPStatus, ...] = (),
         media: tuple[str, ...] = (),
+        creates: bool = False,
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
-        a body that is no JSON object: the route reads it as a `Sheet`.
+        a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
+        answers 201 or 202, is carried out once an Idempotency-Key.
         """
+        creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
         def register(function: F) -> F:
             self.paths.append((method, path))
-            responses = _responses(method, path, role, answers, problems)
+            own = (*problems, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY) if creates else problems
+            responses = _responses(method, path, role, answers, own)
             route = self.route(
                 path,
                 method,
@@ -98,7 +110,9 @@ class Operations(Router):
                 tags=[self._tag],
                 operation_id=function.__name__,
                 security=[{SECURITY_SCHEME: []}] if role else None,
-                openapi_extensions=({ROLE: role.value} if role else {}) | ({MEDIA: list(media)} if media else {}),
+                openapi_extensions=({ROLE: role.value} if role else {})
+                | ({MEDIA: list(media)} if media else {})
+                | ({CREATES: True} if creates else {}),
             )
             return route(function)
 
@@ -116,7 +130,7 @@ def _responses(
     if "<" in path:
         found.add(HTTPStatus.NOT_FOUND)
     if method in WITH_BODY:
-        found.add(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+        found |= {HTTPStatus.UNSUPPORTED_MEDIA_TYPE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE}
     content: dict[str, Any] = {CONTENT_TYPE: {"model": models.Problem}}
     success: OpenAPIResponse = {"description": answers.phrase}
     if answers is HTTPStatus.NO_CONTENT:
@@ -158,7 +172,7 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
         app.include_router(concept)
     # Not `enable_validation`: it would read the body before it asks who sent it, and documents answers never given.
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
-    app.use([_admission(office), _json_only, OpenAPIRequestValidationMiddleware(), right_answers])
+    app.use([_admission(office), _in_bounds, _json_only, _once, OpenAPIRequestValidationMiddleware(), right_answers])
     app.not_found(_not_found(app, concepts))
     app.exception_handler(CadenzaError)(_refused)
     app.exception_handler(RequestValidationError)(_malformed)
@@ -190,6 +204,17 @@ def _required_role(route: Route) -> Role | None:
     return Role(role) if role else None
 
 
+def _in_bounds(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """Refuse what is too long before anybody reads it."""
+    event = app.current_event
+    # Base64 makes four characters of three bytes.
+    size = len(event.body or "") * 3 // 4 if event.is_base64_encoded else len((event.body or "").encode())
+    if size > MAX_BODY_BYTES:
+        detail = f"the body has {size:,} bytes, and {MAX_BODY_BYTES:,} at most are taken: send it in parts"
+        return _response(problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail))
+    return next_middleware(app)
+
+
 def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     """See to it that a body is one JSON object, unless its route takes others: the validation would take forms."""
     event = app.current_event
@@ -212,6 +237,20 @@ def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
         if not isinstance(body, dict):
             raise InvalidInput("the body is not a JSON object", (FieldProblem("", "send a JSON object"),))
     return next_middleware(app)
+
+
+def _once(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
+    """Carry out once what creates, if the caller has given it a key."""
+    creates = (cast("Route", app.context["_route"]).openapi_extensions or {}).get(CREATES)
+    header = app.current_event.headers.get(idempotency.HEADER)
+    if not creates or header is None:
+        return next_middleware(app)
+
+    def carry_out(desk: Desk) -> Response[Any]:
+        app.append_context(desk=desk)
+        return next_middleware(app)
+
+    return idempotency.once(cast("Desk", app.context["desk"]), app.current_event, header, carry_out)
 
 
 def _media_type(event: BaseProxyEvent) -> str:

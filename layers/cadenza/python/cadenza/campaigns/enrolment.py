@@ -23,7 +23,7 @@ from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import ENDED, Engine
 from cadenza.leads import store as leads_store
-from cadenza.leads.domains import registrable
+from cadenza.leads.domains import spoken
 from cadenza.leads.report import SiteReport
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.compiled import CompiledPlan
@@ -153,11 +153,11 @@ def brief_for(conn: Connection, campaign: store.Campaign, contact: contacts_stor
 
 
 def _called(contact: contacts_store.Contact) -> str:
-    """What to call the company of somebody whose site has not told: a domain in a mail would be a link."""
+    """What to call the company of somebody whose site has not told. Who writes from a mailbox provider has none."""
     domain = contact.email.rpartition("@")[2].lower()
     if domain in MAILBOX_PROVIDERS and contact.name:
         return contact.name
-    return (registrable(domain) or domain).partition(".")[0].replace("-", " ").title()
+    return spoken(domain)
 
 
 class Bar(StrEnum):

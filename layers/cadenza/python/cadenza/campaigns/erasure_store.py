@@ -214,6 +214,11 @@ _WORDS: Mapping[str, tuple[str, str]] = {
         "uuid",
         "enrolment_id IN (SELECT id FROM contact_campaigns WHERE contact_id = :contact_id)",
     ),
+    # A day's answers of the whole workspace: they are not kept by whom they are about.
+    "idempotency_keys.answer": (
+        "bigint",
+        "answer <> '' AND workspace_id = (SELECT workspace_id FROM contacts WHERE id = :contact_id)",
+    ),
 }
 
 

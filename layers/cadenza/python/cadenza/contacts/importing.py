@@ -5,15 +5,15 @@ Nothing is lost: a line that cannot be taken is told with its number and its fau
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, cast
 
+from cadenza.contacts import sheets
 from cadenza.contacts.addresses import guess, normal
+from cadenza.contacts.sheets import BOM, is_storable
 from cadenza.contacts.suppressions import Suppressed
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.states import SuppressionChannel
@@ -31,7 +31,6 @@ _COLUMNS: Final[Mapping[str, SuppressionChannel | None]] = {
     "domain": SuppressionChannel.DOMAIN,
 }
 """Where a file may have its addresses, and what they are then."""
-_BOM: Final = "\ufeff"
 
 
 class ListFormat(StrEnum):
@@ -56,7 +55,7 @@ def read(text: str, written: ListFormat) -> list[Line]:
     Raises:
         InvalidInput: It is no list at all, an empty one, or too long.
     """
-    lines = _read_csv(text.removeprefix(_BOM)) if written is ListFormat.CSV else _read_json(text.removeprefix(_BOM))
+    lines = _read_csv(text) if written is ListFormat.CSV else _read_json(text.removeprefix(BOM))
     found: list[Line] = []
     for line in lines:
         found.append(line)
@@ -75,40 +74,18 @@ def _not_a_list(detail: str) -> InvalidInput:
 
 
 def _read_csv(text: str) -> Iterator[Line]:
-    """RFC 4180, with commas, semicolons or tabs. The first row names the columns; one column needs no names."""
-    first = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
+    """The first row names the columns; one column needs no names."""
     names: list[str] | None = None
-    for number, cells, problem in _rows(io.StringIO(text, newline="").readlines(), delimiter):
-        if problem:
-            yield Line(number, None, f"not CSV: {problem}")
-        elif any(cell.strip() for cell in cells):
-            if names is None:
-                names = _names(cells)
-                if names is not None:
-                    continue
-                names = ["address"]
-            yield _line(number, dict(zip(names, cells, strict=False)))
-
-
-def _rows(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str], str]]:
-    """Each row, or what is wrong with it, with the number of its first line.
-
-    After a faulty row, such as one with an open quote, the next line begins a row again: one mistake costs one row.
-    """
-    start = begun = 0
-    while start < len(lines):
-        reader = csv.reader(lines[start:], delimiter=delimiter, skipinitialspace=True, strict=True)
-        begun = start
-        try:
-            for cells in reader:
-                yield begun + 1, cells, ""
-                begun = start + reader.line_num
-        except csv.Error as error:
-            yield begun + 1, [], str(error)
-            start = begun + 1
-        else:
-            return
+    for row in sheets.rows(text):
+        if row.problem:
+            yield Line(row.number, None, f"not CSV: {row.problem}")
+            continue
+        if names is None:
+            names = _names(row.cells)
+            if names is not None:
+                continue
+            names = ["address"]
+        yield _line(row.number, dict(zip(names, row.cells, strict=False)))
 
 
 def _names(cells: list[str]) -> list[str] | None:
@@ -160,21 +137,13 @@ def _suppressed(fields: Mapping[str, str]) -> Suppressed:
     if len(given) != 1:
         raise ValueError("no address" if not given else "more than one address: give each a row of its own")
     name, address = given[0]
-    if not _is_storable("".join(fields.values())):
+    if not is_storable("".join(fields.values())):
         raise ValueError("contains a NUL character or half of a surrogate pair")
     channel = _COLUMNS[name] or _channel(fields.get("channel", "")) or guess(address)
     reason, note = (fields.get(name, "").strip() for name in ("reason", "note"))
     if max(len(reason), len(note)) > MAX_TEXT:
         raise ValueError(f"reason and note are at most {MAX_TEXT} characters long")
     return Suppressed(channel, normal(channel, address), reason or DEFAULT_REASON, note)
-
-
-def _is_storable(text: str) -> bool:
-    """Whether Postgres takes it as text."""
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
 
 
 def _channel(name: str) -> SuppressionChannel | None:

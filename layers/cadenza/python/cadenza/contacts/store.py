@@ -95,6 +95,15 @@ def of_lead(conn: Connection, lead_id: LeadId) -> list[Contact]:
     return [_contact(row) for row in rows.mappings()]
 
 
+def of_leads(conn: Connection, lead_ids: Sequence[LeadId]) -> list[Contact]:
+    """As `of_lead`, of many leads."""
+    rows = conn.execute(
+        text(f"{_CONTACT} WHERE k.lead_id = ANY(:ids) AND k.email IS NOT NULL ORDER BY k.lead_id, k.role_rank, k.id"),
+        {"ids": list(lead_ids)},
+    )
+    return [_contact(row) for row in rows.mappings()]
+
+
 def find(conn: Connection, contact_id: ContactId, *, lock: bool = False) -> Contact | None:
     """One contact; ``lock`` keeps them from being erased until the transaction ends."""
     query = f"{_CONTACT} WHERE k.id = :id" + (" FOR SHARE OF k" if lock else "")

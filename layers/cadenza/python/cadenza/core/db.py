@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from copy import copy
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
@@ -82,6 +83,7 @@ class Database:
         self.engine = create_engine(
             self.url, connect_args=connect_args or {}, pool_size=1, max_overflow=8, pool_pre_ping=True
         )
+        self._ending: Callable[[Connection], None] | None = None
         _remember_statements(self.engine.dialect.dbapi)
         event.listen(self.engine, "do_connect", self._connector(password, patience_s))
         event.listen(self.engine, "connect", _prepare)
@@ -131,6 +133,14 @@ class Database:
                 text("SELECT set_config('cadenza.workspace_id', :workspace, true)"), {"workspace": str(workspace)}
             )
             yield connection
+            if self._ending is not None:
+                self._ending(connection)
+
+    def ending_with(self, ending: Callable[[Connection], None]) -> Database:
+        """The same database; its `workspace` transactions call ``ending`` before they commit."""
+        same = copy(self)
+        same._ending = ending  # noqa: SLF001 - one of ours
+        return same
 
     def close(self) -> None:
         """Close every pooled connection."""

@@ -9,6 +9,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 WorkspaceId = NewType("WorkspaceId", UUID)
+BatchId = NewType("BatchId", UUID)
 LeadId = NewType("LeadId", UUID)
 ContactId = NewType("ContactId", UUID)
 CampaignId = NewType("CampaignId", UUID)

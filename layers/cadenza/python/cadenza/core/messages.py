@@ -13,7 +13,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
-from cadenza.core.ids import CampaignId, ContactId, LeadId, MessageId, WorkspaceId
+from cadenza.core.ids import BatchId, CampaignId, ContactId, LeadId, MessageId, WorkspaceId
 
 
 class Message(BaseModel):
@@ -63,13 +63,21 @@ class AnalysisWanted(Message):
     lead_id: LeadId
 
 
+class BatchTaken(Message):
+    """An import of leads is in the database; its next crawls and plans are to be handed out."""
+
+    type: Literal["batch.taken"] = "batch.taken"
+    workspace_id: WorkspaceId
+    batch_id: BatchId
+
+
 class Sweep(Message):
     """The safety sweep: re-drive what was begun but not finished, and what has no wake."""
 
     type: Literal["sweep"] = "sweep"
 
 
-LeadMessage = Annotated[CrawlWanted | CrawlReported | AnalysisWanted | Sweep, Field(discriminator="type")]
+LeadMessage = Annotated[CrawlWanted | CrawlReported | AnalysisWanted | BatchTaken | Sweep, Field(discriminator="type")]
 
 
 # --- campaign-creation -------------------------------------------------------------------------------------------

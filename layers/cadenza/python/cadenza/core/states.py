@@ -242,11 +242,18 @@ JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
 
 
 class BatchStatus(StrEnum):
-    """An import of leads."""
+    """An import of leads: its crawls and plans are still being handed out, or all of them have been."""
 
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
+
+
+BATCH_MOVES: Mapping[BatchStatus, frozenset[BatchStatus]] = {
+    BatchStatus.RUNNING: frozenset({BatchStatus.COMPLETED, BatchStatus.FAILED}),
+    BatchStatus.COMPLETED: frozenset(),
+    BatchStatus.FAILED: frozenset(),
+}
 
 
 class Channel(StrEnum):

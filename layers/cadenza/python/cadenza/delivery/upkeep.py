@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from cadenza.core import idempotency
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.log import get_logger
@@ -29,13 +30,20 @@ class Upkeep:
         self._requeue(bucket + BUCKET)
 
     def sweep(self) -> None:
-        """Repeat lost hints, renew the wakes ahead, and settle what nobody has heard of again."""
+        """Repeat lost hints, renew the wakes ahead, settle what nobody has heard of again, forget old keys."""
         now = self._clock()
         self._requeue(now + SOON)
         with self._database.worker() as conn:
             ahead = outbox.pending_dues(conn, now + SWEEP_HORIZON)
         self._hints.renew(ahead, now)
         self._settle()
+        self._forget()
+
+    def _forget(self) -> None:
+        forgotten = idempotency.FORGOTTEN_AT_ONCE
+        while forgotten == idempotency.FORGOTTEN_AT_ONCE:
+            with self._database.worker() as conn:
+                forgotten = idempotency.forget(conn, self._clock())
 
     def _requeue(self, until: datetime) -> None:
         while True:

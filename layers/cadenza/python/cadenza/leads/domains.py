@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from contextlib import suppress
 from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
@@ -91,6 +92,17 @@ def registrable(host: str) -> str | None:
     if not found.suffix and found.subdomain and not _is_ip_literal(host):
         return f"{found.subdomain.rpartition('.')[2]}.{found.domain}"
     return None
+
+
+def spoken(domain: str) -> str:
+    """What a company is called as far as its domain tells ("harbour-kitchens.example" → "Harbour Kitchens").
+
+    For mails to people of whose company nothing else is known: mail programs would make a link of the domain itself.
+    """
+    label = (registrable(domain) or domain).partition(".")[0]
+    with suppress(idna.IDNAError):
+        label = idna.decode(label)
+    return " ".join(word[:1].upper() + word[1:] for word in re.split(r"[-_]+", label) if word)
 
 
 def same_site(a: str, b: str) -> bool:

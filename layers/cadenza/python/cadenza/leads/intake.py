@@ -40,8 +40,8 @@ class LeadIntake:
         """Add the site of ``url``, or find it; assign it to the campaign; order what is still to be done.
 
         A new site is crawled. One that has been analysed goes into the campaign at once, one that is under way when
-        its analysis ends. The answer holds once the database has it: hints that SQS does not take are left to the
-        safety sweep.
+        its analysis ends; of one that could not be read, the people who are known nevertheless do. The answer holds
+        once the database has it: hints that SQS does not take are left to the safety sweep.
 
         Raises:
             InvalidInput: ``url`` names no public company site.
@@ -57,21 +57,22 @@ class LeadIntake:
             crawl = lead.status is LeadStatus.NEW and jobs.enqueue(conn, [jobs.crawl(self.workspace_id, lead.id)], now)
             plans: list[Outgoing] = []
             if campaign_id is not None:
-                _lock_campaign(conn, campaign_id)
+                lock_campaign(conn, campaign_id)
                 store.assign(conn, campaign_id, lead, now)
-                if lead.status is LeadStatus.ANALYZED:
+                if lead.status in (LeadStatus.ANALYZED, LeadStatus.FAILED):
                     stagger_s = store.stagger_s(conn, self.workspace_id)
-                    plans = staggered(order_plans(conn, lead, now), stagger_s, correlation_id)
+                    unread = lead.status is LeadStatus.FAILED
+                    plans = staggered(order_plans(conn, lead, now, unread=unread), stagger_s, correlation_id)
         if crawl:
             wanted = CrawlWanted(workspace_id=self.workspace_id, lead_id=lead.id, correlation_id=correlation_id)
-            _hint(self.lead_queue, [wanted])
-        _hint(self.creation_queue, plans)
+            hint(self.lead_queue, [wanted])
+        hint(self.creation_queue, plans)
         if campaign_id is not None and not plans and lead.status in (LeadStatus.ANALYZED, LeadStatus.FAILED):
             self.settled([campaign_id])
         return lead.id
 
 
-def _lock_campaign(conn: Connection, campaign_id: CampaignId) -> None:
+def lock_campaign(conn: Connection, campaign_id: CampaignId) -> None:
     """Hold off the end of a campaign until its new lead is there to be seen; refuse one that has ended."""
     found = conn.execute(text("SELECT status FROM campaigns WHERE id = :id FOR SHARE"), {"id": campaign_id}).scalar()
     if found is None:
@@ -81,7 +82,8 @@ def _lock_campaign(conn: Connection, campaign_id: CampaignId) -> None:
         raise Conflict(f"the campaign is {status}: it takes no more leads")
 
 
-def _hint(queue: Queue, outgoing: Sequence[Outgoing | Message]) -> None:
+def hint(queue: Queue, outgoing: Sequence[Outgoing | Message]) -> None:
+    """Send hints; those that SQS does not take are left to the safety sweep."""
     try:
         queue.send(outgoing)
     except Retryable as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, assert_never
 
@@ -19,6 +19,7 @@ from cadenza.core.errors import CadenzaError, Retryable
 from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId
 from cadenza.core.messages import (
     AnalysisWanted,
+    BatchTaken,
     CrawlReported,
     CrawlStatus,
     CrawlWanted,
@@ -28,8 +29,9 @@ from cadenza.core.messages import (
 )
 from cadenza.core.queues import MAX_DELAY_S, Outgoing, Queue
 from cadenza.core.states import JobKind, JobStatus, LeadStatus
-from cadenza.leads import store
+from cadenza.leads import handout, store
 from cadenza.leads.model import Page
+from cadenza.leads.ordering import order
 from cadenza.leads.report import Analysis
 
 
@@ -90,6 +92,8 @@ class LeadPipeline:
                     self._take_report(message)
                 case AnalysisWanted():
                     self._analyse(message)
+                case BatchTaken():
+                    self._hand_out(message)
                 case Sweep():
                     self._sweep()
                 case _:
@@ -137,10 +141,10 @@ class LeadPipeline:
     def _store_pages(self, lead: store.Lead, pages: Sequence[Page], correlation_id: str) -> None:
         crawl, analysis = jobs.crawl(lead.workspace_id, lead.id), jobs.analysis(lead.workspace_id, lead.id)
         now = self.clock()
-        waiting: list[CampaignId] = []
+        given_up = Leftover()
         with self.database.worker() as conn:
             if not pages:
-                waiting = _fail_lead(conn, lead, crawl, "no page of the site could be read", now)
+                given_up = _fail_lead(conn, lead, crawl, "no page of the site could be read", now)
             elif not store.move(conn, lead.id, LeadStatus.CRAWLED, now):
                 return  # another delivery was faster
             else:
@@ -148,7 +152,7 @@ class LeadPipeline:
                 jobs.finish(conn, crawl, jobs.Ending(JobStatus.COMPLETED, result={"pages": len(pages)}), now)
                 jobs.enqueue(conn, [analysis], now)
         if not pages:
-            self.settled(waiting)
+            self._pass_on(given_up)
             return
         self.lead_queue.send(
             [AnalysisWanted(workspace_id=lead.workspace_id, lead_id=lead.id, correlation_id=correlation_id)]
@@ -206,10 +210,11 @@ class LeadPipeline:
     @contextmanager
     def _attempt(self, work: jobs.Work, lead: store.Lead) -> Generator[None]:
         """Count what fails inside: another attempt later, or the end of the lead."""
-        waiting: list[CampaignId] = []
+        given_up = Leftover()
 
         def give_up(conn: Connection, reason: str) -> None:
-            waiting.extend(_fail_lead(conn, lead, work, reason, self.clock()))
+            nonlocal given_up
+            given_up = _fail_lead(conn, lead, work, reason, self.clock())
 
         try:
             with jobs.attempt(self.database, work, self.clock, give_up):
@@ -220,12 +225,32 @@ class LeadPipeline:
                         give_up(conn, str(error))
                     raise GivenUp from error
         finally:
-            self.settled(waiting)
+            self._pass_on(given_up)
+
+    def _pass_on(self, given_up: Leftover) -> None:
+        """Plan for those of a lead that was given up whom an operator has named; tell the campaigns that wait."""
+        self.settled(given_up.waiting)
+        self.creation_queue.send(given_up.plans)
+
+    # --- imports -------------------------------------------------------------------------------------------------
+
+    def _hand_out(self, message: BatchTaken) -> None:
+        with self.database.worker() as conn:
+            step = handout.step(conn, message, self.clock())
+        # Who comes back is sent first: should SQS fail in between, the sweep finds the jobs, and the import goes on.
+        if step.goes_on:
+            self.lead_queue.send([Outgoing(message, handout.STEP_S)])
+        self.lead_queue.send(step.crawls)
+        self.creation_queue.send(step.plans)
+
+    # --- the sweep -----------------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Ask again for jobs whose hint was lost, or whose worker died."""
+        """Ask again for jobs whose hint was lost, or whose worker died, and for imports that nobody hands out."""
         with self.database.worker() as conn:
             stale = jobs.stale(conn, tuple(JobKind), self.clock())
+            imports = handout.stalled(conn, self.clock())
+        self.lead_queue.send(imports)
         for work in stale:
             match work.kind:
                 case JobKind.CRAWL if work.lead_id is not None:
@@ -246,11 +271,22 @@ class LeadPipeline:
                     pass
 
 
-def _fail_lead(conn: Connection, lead: store.Lead, work: jobs.Work, reason: str, now: datetime) -> list[CampaignId]:
-    """Give the lead up; the campaigns that waited for it."""
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What a lead leaves that was given up: plans for people whom an operator has named, or campaigns that wait."""
+
+    waiting: list[CampaignId] = field(default_factory=list[CampaignId])
+    plans: list[Outgoing] = field(default_factory=list[Outgoing])
+
+
+def _fail_lead(conn: Connection, lead: store.Lead, work: jobs.Work, reason: str, now: datetime) -> Leftover:
+    """Give the lead up."""
     store.move(conn, lead.id, LeadStatus.FAILED, now, reason=reason)
     jobs.finish(conn, work, jobs.Ending(JobStatus.FAILED, reason), now)
-    return store.taking_campaigns(conn, lead.id)
+    wanted = order_plans(conn, lead, now, unread=True)
+    if wanted:
+        return Leftover(plans=staggered(wanted, store.stagger_s(conn, lead.workspace_id)))
+    return Leftover(waiting=store.taking_campaigns(conn, lead.id))
 
 
 def _skip_unknown_lead(conn: Connection, message: CrawlReported, now: datetime) -> None:
@@ -260,22 +296,13 @@ def _skip_unknown_lead(conn: Connection, message: CrawlReported, now: datetime) 
     jobs.record(conn, [work], JobStatus.SKIPPED, "unknown lead", now)
 
 
-def order_plans(conn: Connection, lead: store.Lead, now: datetime) -> list[PlanWanted]:
-    """Put a planning job in the ledger for each contact of the lead in each campaign that takes it; the new ones."""
-    campaigns = store.taking_campaigns(conn, lead.id)
-    chosen, passed_over = contacts_store.to_enrol(contacts_store.of_lead(conn, lead.id))
-    wanted = [jobs.planning(lead.workspace_id, c, contact.id, lead.id) for c in campaigns for contact in chosen]
-    skipped = [jobs.planning(lead.workspace_id, c, contact.id, lead.id) for c in campaigns for contact in passed_over]
-    jobs.record(conn, skipped, JobStatus.SKIPPED, "shared mailbox, and the site names people", now)
-    if not chosen:
-        empty = [jobs.no_contacts(lead.workspace_id, campaign, lead.id) for campaign in campaigns]
-        jobs.record(conn, empty, JobStatus.SKIPPED, "no contacts found", now)
-    new = jobs.enqueue(conn, wanted, now)
-    return [
-        PlanWanted(workspace_id=work.workspace_id, campaign_id=work.campaign_id, contact_id=work.contact_id)
-        for work in wanted
-        if work.key in new and work.campaign_id is not None and work.contact_id is not None
-    ]
+def order_plans(conn: Connection, lead: store.Lead, now: datetime, *, unread: bool = False) -> list[PlanWanted]:
+    """Put a planning job in the ledger for each contact of the lead in each campaign that takes it; the new ones.
+
+    ``unread``: the site could not be read. Whom an operator has given by hand is planned for nevertheless.
+    """
+    takers = {lead.id: store.taking_campaigns(conn, lead.id)}
+    return order(conn, lead.workspace_id, takers, now, unread=frozenset(takers) if unread else frozenset())
 
 
 def staggered(wanted: Sequence[PlanWanted], stagger_s: int, correlation_id: str = "") -> list[Outgoing]:

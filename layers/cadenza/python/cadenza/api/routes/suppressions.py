@@ -72,7 +72,7 @@ def add_suppression(
         return queries.suppression(conn, suppression_id)
 
 
-@routes.operation("POST", "/v1/suppressions/import", role=Role.OPERATOR, media=tuple(MEDIA))
+@routes.operation("POST", "/v1/suppressions/import", role=Role.OPERATOR, media=tuple(MEDIA), creates=True)
 def import_suppressions(desk: At, sheet: Sheet) -> people_models.ImportReport:
     """Take in a list (CSV, or a JSON object a line): good rows are taken, and every row is answered for."""
     written = MEDIA.get(sheet.media_type, ListFormat.CSV)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, text
 
 from cadenza.core.states import BatchStatus, LeadStatus
 from cadenza.core.tables.base import (
@@ -27,7 +27,15 @@ lead_batches = Table(
     Column("total_rows", Integer, nullable=False),
     document("report"),
     instant("created_at"),
+    reference("campaign_id", "campaigns.id", nullable=True),
+    document("counts"),
+    instant("handed_out_at", nullable=True),
     one_of("status", BatchStatus),
+)
+Index(
+    "ix_lead_batches_running",
+    lead_batches.c.created_at,
+    postgresql_where=text(f"status = '{BatchStatus.RUNNING.value}'"),
 )
 
 leads = Table(

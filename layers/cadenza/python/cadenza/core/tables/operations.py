@@ -82,3 +82,21 @@ ai_usage = Table(
     instant("at"),
 )
 Index("ix_ai_usage_workspace_id_at", ai_usage.c.workspace_id, ai_usage.c.at)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    workspace_id(),
+    Column("key", Text, nullable=False, comment="the header Idempotency-Key"),
+    Column("request_hash", Text, nullable=False, comment="SHA-256 of what was asked for"),
+    Column("attempt_id", Uuid, nullable=False, comment="the one attempt that may carry it out"),
+    instant("claimed_at"),
+    instant("carried_out_at", nullable=True),
+    Column("status", Integer, comment="of the answer; null: there is none yet"),
+    words("media_type"),
+    words("answer"),
+    UniqueConstraint("workspace_id", "key"),
+    comment="requests that must not be carried out twice, and what they were answered",
+)
+Index("ix_idempotency_keys_claimed_at", idempotency_keys.c.claimed_at)

@@ -1,0 +1,51 @@
+"""Plans on order: who of which leads gets a campaign, in the ledger, for one lead or ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import Connection
+
+from cadenza.contacts import store as contacts_store
+from cadenza.core import jobs
+from cadenza.core.ids import CampaignId, LeadId, WorkspaceId
+from cadenza.core.messages import PlanWanted
+from cadenza.core.states import JobStatus
+
+
+def order(
+    conn: Connection,
+    workspace_id: WorkspaceId,
+    takers: Mapping[LeadId, Sequence[CampaignId]],
+    now: datetime,
+    *,
+    unread: frozenset[LeadId] = frozenset(),
+) -> list[PlanWanted]:
+    """Put a planning job in the ledger for each contact of each lead in each campaign that takes it; the new ones.
+
+    That a campaign gets nobody from a site is recorded too, unless the site is one of ``unread``: then the lead says
+    why. Four statements at most, however many leads there are.
+    """
+    people = {
+        lead_id: list(found)
+        for lead_id, found in groupby(contacts_store.of_leads(conn, list(takers)), key=lambda contact: contact.lead_id)
+    }
+    wanted: list[jobs.Work] = []
+    passed_over: list[jobs.Work] = []
+    empty: list[jobs.Work] = []
+    for lead_id, campaigns in takers.items():
+        chosen, others = contacts_store.to_enrol(people.get(lead_id, []))
+        wanted += [jobs.planning(workspace_id, c, contact.id, lead_id) for c in campaigns for contact in chosen]
+        passed_over += [jobs.planning(workspace_id, c, contact.id, lead_id) for c in campaigns for contact in others]
+        if not chosen and lead_id not in unread:
+            empty += [jobs.no_contacts(workspace_id, campaign, lead_id) for campaign in campaigns]
+    jobs.record(conn, passed_over, JobStatus.SKIPPED, "shared mailbox, and the site names people", now)
+    jobs.record(conn, empty, JobStatus.SKIPPED, "no contacts found", now)
+    new = jobs.enqueue(conn, wanted, now)
+    return [
+        PlanWanted(workspace_id=work.workspace_id, campaign_id=work.campaign_id, contact_id=work.contact_id)
+        for work in wanted
+        if work.key in new and work.campaign_id is not None and work.contact_id is not None
+    ]
