@@ -17,8 +17,8 @@ from cadenza.core.ai import (
     as_data,
     client_for,
     price_of,
-    retry_after_s,
 )
+from cadenza.core.ai_wire import retry_after_s
 from cadenza.core.errors import Retryable
 from cadenza.core.settings import AiSettings
 from tests.unit.fake_openai import FakeOpenAi, Reply, fake_openai, says

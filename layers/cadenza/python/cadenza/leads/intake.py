@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
@@ -14,7 +15,7 @@ from cadenza.core.errors import Conflict, NotFound, Retryable
 from cadenza.core.ids import CampaignId, LeadId, WorkspaceId
 from cadenza.core.log import get_logger
 from cadenza.core.messages import CrawlWanted, Message
-from cadenza.core.queues import Outgoing, Queue
+from cadenza.core.queues import Outgoing, Queue, delay_until
 from cadenza.core.states import CAMPAIGN_MOVES, CampaignStatus, LeadStatus
 from cadenza.leads import store
 from cadenza.leads.domains import normalise
@@ -54,7 +55,7 @@ class LeadIntake:
             known, _ = store.add(conn, self.workspace_id, domain, start_url, now)
             # The lock orders us and an analysis that ends just now: it sees the assignment, or we see its contacts.
             lead = store.find(conn, known.id, lock=True) or known
-            crawl = lead.status is LeadStatus.NEW and jobs.enqueue(conn, [jobs.crawl(self.workspace_id, lead.id)], now)
+            crawls = self._order_crawls(conn, [lead], now, correlation_id)
             plans: list[Outgoing] = []
             if campaign_id is not None:
                 _lock_campaign(conn, campaign_id)
@@ -62,13 +63,27 @@ class LeadIntake:
                 if lead.status is LeadStatus.ANALYZED:
                     stagger_s = store.stagger_s(conn, self.workspace_id)
                     plans = staggered(order_plans(conn, lead, now), stagger_s, correlation_id)
-        if crawl:
-            wanted = CrawlWanted(workspace_id=self.workspace_id, lead_id=lead.id, correlation_id=correlation_id)
-            _hint(self.lead_queue, [wanted])
+        _hint(self.lead_queue, crawls)
         _hint(self.creation_queue, plans)
         if campaign_id is not None and not plans and lead.status in (LeadStatus.ANALYZED, LeadStatus.FAILED):
             self.settled([campaign_id])
         return lead.id
+
+    def _order_crawls(
+        self, conn: Connection, leads: Sequence[store.Lead], now: datetime, correlation_id: str
+    ) -> list[Outgoing]:
+        """Put a crawl job in the ledger for each new site, one behind the other; their hints."""
+        works = {jobs.crawl(lead.workspace_id, lead.id): lead for lead in leads if lead.status is LeadStatus.NEW}
+        every_s = store.lead_stagger_s(conn, self.workspace_id) if works else 0
+        begin_at = jobs.enqueue(conn, list(works), now, every_s=every_s)
+        return [
+            Outgoing(
+                CrawlWanted(workspace_id=lead.workspace_id, lead_id=lead.id, correlation_id=correlation_id),
+                delay_until(begin_at[work.key], now),
+            )
+            for work, lead in works.items()
+            if work.key in begin_at
+        ]
 
 
 def _lock_campaign(conn: Connection, campaign_id: CampaignId) -> None:

@@ -12,10 +12,10 @@ from typing import Protocol, assert_never
 from sqlalchemy import Connection
 
 from cadenza.contacts import store as contacts_store
-from cadenza.core import ai_usage, jobs
+from cadenza.core import ai_gate, jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import CadenzaError, Retryable
+from cadenza.core.errors import CadenzaError, Postponed
 from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId
 from cadenza.core.messages import (
     AnalysisWanted,
@@ -31,10 +31,6 @@ from cadenza.core.states import JobKind, JobStatus, LeadStatus
 from cadenza.leads import store
 from cadenza.leads.model import Page
 from cadenza.leads.report import Analysis
-
-
-class GivenUp(jobs.Settled):
-    """The lead has ended as failed, with its reason in the ledger: the message is done."""
 
 
 class CrawlFailed(CadenzaError):  # noqa: N818 - reads as what happened
@@ -56,8 +52,11 @@ class Crawling(Protocol):
 class Analyst(Protocol):
     """Who reads sites."""
 
-    def analyse(self, lead: store.Lead, pages: Sequence[Page]) -> Analysis:
-        """The report and the contacts; may raise `Retryable`."""
+    def analyse(self, domain: str, pages: Sequence[Page], begun: jobs.Begun, *, fall_back: bool) -> Analysis:
+        """The report and the contacts, for the job that has begun; may raise `Retryable`, or `jobs.Skip`.
+
+        ``fall_back`` allows rules where a model has no answer.
+        """
         ...
 
 
@@ -101,15 +100,19 @@ class LeadPipeline:
         work = jobs.crawl(message.workspace_id, message.lead_id)
         now = self.clock()
         with self.database.worker() as conn:
-            # A crawl that a provider works on stays ACTIVE for minutes: Busy is no trouble here.
-            if not isinstance(jobs.begin(conn, work, now), jobs.Begun):
-                return
+            match jobs.begin(conn, work, now):
+                case jobs.Begun() as begun:
+                    pass
+                case jobs.Early(due_at):
+                    raise Postponed("the crawl waits for its turn", (due_at - now).total_seconds())
+                case jobs.Busy() | jobs.Over():
+                    return  # a crawl that a provider works on stays ACTIVE for minutes: that is no trouble
             lead = store.find(conn, message.lead_id)
             if lead is None:
                 jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, "unknown lead"), now)
                 return
             store.move(conn, lead.id, LeadStatus.CRAWLING, now)
-        with self._attempt(work, lead):
+        with self._attempt(begun, lead):
             # A crawl id says that a crawl was begun and never reported: ask for its pages before paying for another.
             started = self.crawling.pages(lead.crawl_id) if lead.crawl_id else self.crawling.start(lead)
         if isinstance(started, str):
@@ -128,7 +131,7 @@ class LeadPipeline:
                 return
             if lead.status is not LeadStatus.CRAWLING:
                 return  # reported before, or the lead has been given up
-        with self._attempt(work, lead):
+        with self._attempt(jobs.Begun(work), lead):
             if message.status is CrawlStatus.FAILED:
                 raise CrawlFailed(f"crawl failed: {message.error or 'no reason given'}")
             pages = self.crawling.pages(message.crawl_id)
@@ -160,32 +163,25 @@ class LeadPipeline:
         work = jobs.analysis(message.workspace_id, message.lead_id)
         now = self.clock()
         with self.database.worker() as conn:
-            match jobs.begin(conn, work, now):
-                case jobs.Busy():
-                    raise Retryable("this lead is being analysed")
-                case jobs.Over():
-                    return
-                case jobs.Begun():
-                    pass
+            begun = jobs.take(conn, work, now)
             lead = store.find(conn, message.lead_id)
             if lead is None:
                 jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, "unknown lead"), now)
                 return
             store.move(conn, lead.id, LeadStatus.ANALYZING, now)
-            pages = store.pages(conn, lead.id)
-        with self._attempt(work, lead):
-            analysis = self.analyst.analyse(lead, pages)
-        self._store_analysis(lead, pages, analysis, message.correlation_id)
+            pages, fall_back = store.pages(conn, lead.id), store.offline_fallback(conn, lead.workspace_id)
+        with self._attempt(begun, lead):
+            analysis = self.analyst.analyse(lead.domain, pages, begun, fall_back=fall_back)
+        self._store_analysis(begun, lead, pages, analysis, message.correlation_id)
 
-    def _store_analysis(self, lead: store.Lead, pages: Sequence[Page], analysis: Analysis, correlation_id: str) -> None:
+    def _store_analysis(
+        self, begun: jobs.Begun, lead: store.Lead, pages: Sequence[Page], analysis: Analysis, correlation_id: str
+    ) -> None:
         now = self.clock()
         with self.database.worker() as conn:
             if not store.move(conn, lead.id, LeadStatus.ANALYZED, now):
                 return
             store.save_analysis(conn, lead, analysis, _input_hash(pages, analysis), now)
-            work = jobs.analysis(lead.workspace_id, lead.id)
-            if analysis.usage is not None:
-                ai_usage.record(conn, analysis.usage, ai_usage.Purpose.ANALYSIS, work, now)
             created = contacts_store.upsert(conn, lead.workspace_id, lead.id, analysis.contacts, now)
             result: dict[str, object] = {
                 "contacts_found": len(analysis.contacts),
@@ -194,7 +190,8 @@ class LeadPipeline:
                 "contact_extraction_success": bool(analysis.contacts),
             }
             ending = jobs.Ending(JobStatus.COMPLETED, result=result)
-            jobs.finish(conn, work, ending, now)
+            if not jobs.finish(conn, begun.work, ending, now, begun):
+                raise jobs.Settled("the job is somebody else's by now")  # and nothing of this is stored
             wanted = order_plans(conn, lead, now)
             stagger_s = store.stagger_s(conn, lead.workspace_id)
             waiting = [] if wanted else store.taking_campaigns(conn, lead.id)
@@ -204,46 +201,43 @@ class LeadPipeline:
     # --- trouble -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _attempt(self, work: jobs.Work, lead: store.Lead) -> Generator[None]:
-        """Count what fails inside: another attempt later, or the end of the lead."""
+    def _attempt(self, begun: jobs.Begun, lead: store.Lead) -> Generator[None]:
+        """An attempt after which, if it was the last in vain, the lead ends too, and campaigns need not wait for it."""
         waiting: list[CampaignId] = []
 
         def give_up(conn: Connection, reason: str) -> None:
-            waiting.extend(_fail_lead(conn, lead, work, reason, self.clock()))
+            store.move(conn, lead.id, LeadStatus.FAILED, self.clock(), reason=reason)
+            waiting.extend(store.taking_campaigns(conn, lead.id))
 
         try:
-            with jobs.attempt(self.database, work, self.clock, give_up):
-                try:
-                    yield
-                except CrawlFailed as error:
-                    with self.database.worker() as conn:
-                        give_up(conn, str(error))
-                    raise GivenUp from error
+            with jobs.attempt(self.database, begun, self.clock, give_up):
+                yield
         finally:
             self.settled(waiting)
 
     def _sweep(self) -> None:
         """Ask again for jobs whose hint was lost, or whose worker died."""
+        now = self.clock()
         with self.database.worker() as conn:
-            stale = jobs.stale(conn, tuple(JobKind), self.clock())
-        for work in stale:
-            match work.kind:
-                case JobKind.CRAWL if work.lead_id is not None:
-                    self.lead_queue.send([CrawlWanted(workspace_id=work.workspace_id, lead_id=work.lead_id)])
-                case JobKind.ANALYSIS if work.lead_id is not None:
-                    self.lead_queue.send([AnalysisWanted(workspace_id=work.workspace_id, lead_id=work.lead_id)])
-                case JobKind.PLANNING if work.contact_id is not None and work.campaign_id is not None:
-                    self.creation_queue.send(
-                        [
-                            PlanWanted(
-                                workspace_id=work.workspace_id,
-                                campaign_id=work.campaign_id,
-                                contact_id=work.contact_id,
-                            )
-                        ]
-                    )
-                case _:
-                    pass
+            ai_gate.tidy(conn, now)
+            hints = [hint for work in jobs.stale(conn, tuple(JobKind), now) if (hint := hint_of(work)) is not None]
+        self.lead_queue.send([hint for hint in hints if not isinstance(hint, PlanWanted)])
+        self.creation_queue.send([hint for hint in hints if isinstance(hint, PlanWanted)])
+
+
+def hint_of(work: jobs.Work, correlation_id: str = "") -> CrawlWanted | AnalysisWanted | PlanWanted | None:
+    """The message that asks for a job's work; None where there is nobody to do it for."""
+    hint: CrawlWanted | AnalysisWanted | PlanWanted
+    match work:
+        case jobs.Work(JobKind.CRAWL, lead_id=lead_id) if lead_id is not None:
+            hint = CrawlWanted(workspace_id=work.workspace_id, lead_id=lead_id)
+        case jobs.Work(JobKind.ANALYSIS, lead_id=lead_id) if lead_id is not None:
+            hint = AnalysisWanted(workspace_id=work.workspace_id, lead_id=lead_id)
+        case jobs.Work(JobKind.PLANNING, contact_id=contact, campaign_id=campaign) if contact and campaign:
+            hint = PlanWanted(workspace_id=work.workspace_id, campaign_id=campaign, contact_id=contact)
+        case _:
+            return None
+    return hint.model_copy(update={"correlation_id": correlation_id})
 
 
 def _fail_lead(conn: Connection, lead: store.Lead, work: jobs.Work, reason: str, now: datetime) -> list[CampaignId]:
