@@ -317,7 +317,7 @@ def attempt(database: Database, begun: Begun, clock: Clock, last: Last = _nothin
     """
     try:
         if begun.attempts_made >= MAX_ATTEMPTS:
-            raise Exhausted(f"given up: the process died in {MAX_ATTEMPTS} attempts")  # noqa: TRY301 - ends as others do
+            raise Exhausted(f"given up: nobody heard how {MAX_ATTEMPTS} attempts ended")  # noqa: TRY301 - ends as others do
         yield
     except Settled:
         raise
