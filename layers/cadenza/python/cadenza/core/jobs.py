@@ -184,7 +184,7 @@ def begin(conn: Connection, work: Work, now: datetime) -> Begun | Busy | Early |
             WHERE kind = :kind AND business_key = :key
               AND ((status = :queued AND coalesce(next_attempt_at, :now) <= :now)
                    OR (status = :active AND started_at < :dead_before))
-            RETURNING attempts_made, runs
+            RETURNING *
         """),
         {
             "active": JobStatus.ACTIVE,
@@ -195,7 +195,7 @@ def begin(conn: Connection, work: Work, now: datetime) -> Begun | Busy | Early |
         },
     ).first()
     if taken is not None:
-        return Begun(work, taken.attempts_made, taken.runs)
+        return Begun(_work(taken), taken.attempts_made, taken.runs)  # the ledger may know more of it than a message
     known = conn.execute(
         text("SELECT status, next_attempt_at FROM jobs WHERE kind = :kind AND business_key = :key"), key
     ).first()
