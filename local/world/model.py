@@ -126,21 +126,21 @@ def _analysis(pages: list[Json]) -> Json:
 def _draft(brief: Json) -> Json:
     """The plan by rule, in a model's words."""
     plan = plan_offline(PlanBrief.model_validate(brief))
-    nodes: list[Json] = [
-        {
-            "id": node["id"],
-            "action": node["action"],
-            "delay": (node.get("schedule") or {}).get("delay", "PT0S"),
-            "subject": node.get("subject", ""),
-            "body": node.get("body", ""),
-            "transitions": [
-                {"on": way["on"], "to": way["to"], "within": way.get("within"), "after": way.get("after")}
-                for way in node.get("transitions", ())
-            ],
-        }
-        for node in _OURS.validate_python(plan)["nodes"]
-    ]
+    nodes = [_node(node) for node in _OURS.validate_python(plan)["nodes"]]
     return {"start_node_id": plan["startNodeId"], "nodes": nodes}
+
+
+def _node(node: Json) -> Json:
+    schedule: Json = node.get("schedule", {})
+    ways: list[Json] = node.get("transitions", [])
+    return {
+        "id": node["id"],
+        "action": node["action"],
+        "delay": schedule.get("delay", "PT0S"),
+        "subject": node.get("subject", ""),
+        "body": node.get("body", ""),
+        "transitions": [{"within": None, "after": None, **way} for way in ways],
+    }
 
 
 def _response(model: str, text: str, input_tokens: int) -> Json:

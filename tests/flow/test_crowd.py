@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import URL
 
+from cadenza.core.ai_breaker import FAILURES_TO_OPEN
+from cadenza.core.ai_gate import AiGate
+from cadenza.core.jobs import Work
 from local.world.companies import write_companies
 from local.world.model import ANALYST, PLANNER, ModelService, Moods
-from tests.flow.cloud import AtLeastOnce
+from tests.flow.cloud import AtLeastOnce, SandboxDied
 from tests.flow.world import World, world
 
 LEADS = 20
@@ -68,6 +72,61 @@ def test_each_lead_is_paid_for_once(crowd: World, hosts: list[str], model: Model
     usage = crowd.api.get("/v1/ai/usage?since=2026-01-13&until=2026-01-14").json()
     assert usage["total_calls"] == 2 * LEADS
     assert usage["total_cost_usd_micros"] == crowd.rows("SELECT sum(cost_usd_micros) AS all FROM ai_usage")[0].all
+    crowd.check()
+
+
+def test_what_was_paid_for_survives_the_process_that_paid(
+    crowd: World, hosts: list[str], model: ModelService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Broken, each crash between an answer and its storing would cost the answer again."""
+    # Given functions that die right after a model has answered, once for each job.
+    paid_by: set[str] = set()
+    real = AiGate.ask
+
+    def ask(gate: AiGate, work: Work, *question: Any) -> Any:
+        answer = real(gate, work, *question)
+        if work.key not in paid_by:
+            paid_by.add(work.key)
+            raise SandboxDied
+        return answer
+
+    monkeypatch.setattr(AiGate, "ask", ask)
+
+    # When two leads come in, and the queues hand everything over again.
+    crowd.campaign(*hosts[:2], start=False)
+    crowd.cloud.run()
+
+    # Then all is done, and each answer was asked for once.
+    assert len(paid_by) == 4
+    assert Counter(crowd.jobs("analysis") + crowd.jobs("planning")) == {("COMPLETED", ""): 4}
+    assert model.seen.answered == Counter({(host, schema): 1 for host in hosts[:2] for schema in (ANALYST, PLANNER)})
+    assert crowd.rows("SELECT * FROM ai_calls") == []
+    crowd.check()
+
+
+def test_a_provider_that_is_away_for_an_hour_loses_nothing(crowd: World, hosts: list[str], model: ModelService) -> None:
+    """Broken, an outage would fail a batch of leads, or leave it to the rules, although the model comes back."""
+    # Given a model that breaks at every call, and leads that come in meanwhile.
+    model.moods = Moods(latency_s=(0.0, 0.0), broken=1.0)
+    settings = crowd.api.get("/v1/automation/settings").json()
+    crowd.api.put("/v1/automation/settings", json={**settings, "offline_fallback": False, "lead_stagger_s": 0})
+    crowd.campaign(*hosts[:12], start=False)
+    crowd.cloud.pass_time(timedelta(hours=1))
+
+    # Then it was left alone for most of the time, and nothing has ended.
+    assert model.seen.turned_away.total() <= FAILURES_TO_OPEN + 7, "30 s, 1, 2, 4, 8, 15, 15 min"
+    assert {status for status, _ in crowd.jobs("analysis")} == {"QUEUED"}
+    (breaker,) = crowd.api.get("/v1/ai/usage").json()["breakers"]
+    assert breaker["open_until"] is not None
+
+    # When it comes back.
+    model.moods = Moods(latency_s=(0.0, 0.0))
+    crowd.cloud.run()
+
+    # Then it does all of the work.
+    assert Counter(crowd.jobs("planning")) == {("COMPLETED", ""): 12}
+    assert {row.source for row in crowd.rows("SELECT source FROM campaign_plans")} == {"gpt-5-mini"}
+    assert crowd.api.get("/v1/ai/usage").json()["breakers"][0]["open_until"] is None
     crowd.check()
 
 

@@ -205,7 +205,7 @@ def test_no_more_calls_are_under_way_than_allowed(database: Database) -> None:
         with lock:
             under_way += 1
             most = max(most, under_way)
-        time.sleep(0.05)
+        time.sleep(0.1)
         with lock:
             under_way -= 1
         return LISBON
@@ -213,7 +213,7 @@ def test_no_more_calls_are_under_way_than_allowed(database: Database) -> None:
     with bench(database, slow, ai_concurrency=3) as running:
         ends = crowd(15, lambda number: patiently(lambda: running.ask(str(number))))
         assert [type(end) for end in ends] == [Town] * 15
-        assert most == 3
+        assert 1 < most <= 3
 
 
 def test_one_workspace_does_not_take_anothers_places(database: Database) -> None:
@@ -319,10 +319,12 @@ def test_a_failing_provider_is_left_alone_and_then_tried_by_one(database: Databa
         return Reply(status=503) if broken else LISBON
 
     with bench(database, script) as running:
-        # Given a provider that has failed so often in a row.
-        for number in range(FAILURES_TO_OPEN):
+        # Given a provider that has failed so often in a row; the last to try is told that it is not its fault.
+        for number in range(FAILURES_TO_OPEN - 1):
             with pytest.raises(AiBusy):
                 running.ask(str(number))
+        with pytest.raises(Postponed):
+            running.ask("last")
         (breaker,) = _breakers(database)
         assert breaker.open_until == MIDDAY + timedelta(seconds=30)
         assert running.used() == [], "what a server error costs is nothing"
@@ -336,7 +338,7 @@ def test_a_failing_provider_is_left_alone_and_then_tried_by_one(database: Databa
         running.now = breaker.open_until
         ends = crowd(4, lambda number: running.ask(f"y{number}"))
         assert len(running.server.requests) == FAILURES_TO_OPEN + 1
-        assert sorted(isinstance(end, Postponed) for end in ends) == [False, True, True, True]
+        assert [type(end) for end in ends] == [Postponed] * 4
         (breaker,) = _breakers(database)
         assert breaker.open_until == running.now + timedelta(seconds=60)
 
@@ -388,6 +390,17 @@ def test_a_call_that_was_not_answered_in_time_may_have_cost_all_that_it_can(data
             running.ask()
         assert running.used() == [(AiOutcome.UNKNOWN, WORST)]
         assert [breaker.failures for breaker in _breakers(database)] == [1]
+
+
+def test_a_job_that_may_be_what_breaks_the_provider_is_not_tried_for_ever(database: Database) -> None:
+    """Broken, one page that no model can read would be sent to it every quarter of an hour, for years."""
+    with bench(database, lambda _: Reply(status=500)) as running:
+        for number in range(FAILURES_TO_OPEN - 1):
+            with pytest.raises(AiBusy):
+                running.ask(str(number))
+        old = jobs.Begun(running.work(), 2, ai_gate.PATIENT_RUNS)
+        with pytest.raises(AiUnavailable):
+            running.gate.asking_for(old).ask(PROMPT, "poison", Town)
 
 
 def test_after_the_last_attempt_those_who_ask_may_go_another_way(database: Database) -> None:

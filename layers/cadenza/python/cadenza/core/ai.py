@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
@@ -26,8 +26,6 @@ from cadenza.core.settings import AiSettings
 
 if TYPE_CHECKING:
     import openai
-    from openai._legacy_response import LegacyAPIResponse
-    from openai.types.chat import ChatCompletion
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -270,7 +268,8 @@ class AiClient:
     def _chat(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int) -> Answer[T]:
         schema = json.dumps(answer.model_json_schema(), ensure_ascii=False)
         limit = "max_completion_tokens" if "max_tokens" in self._unknown else "max_tokens"
-        raw: LegacyAPIResponse[ChatCompletion] = self._client.chat.completions.with_raw_response.create(
+        create: Callable[..., Any] = self._client.chat.completions.with_raw_response.create
+        raw = create(
             model=self.model,
             messages=[
                 {

@@ -58,8 +58,11 @@ def note_answer(conn: Connection, provider: str, now: datetime) -> None:
     )
 
 
-def note_failure(conn: Connection, provider: str, reason: str, now: datetime, *, trial: bool) -> None:
-    """A call failed. While it is open only the trial's failure counts: the others began before it opened."""
+def note_failure(conn: Connection, provider: str, reason: str, now: datetime, *, trial: bool) -> datetime | None:
+    """A call failed. While it is open only the trial's failure counts: the others began before it opened.
+
+    Until when it is open now, None if it is not.
+    """
     longest = timedelta(seconds=LONGEST_PAUSE_S)
     conn.execute(
         text("""
@@ -84,3 +87,5 @@ def note_failure(conn: Connection, provider: str, reason: str, now: datetime, *,
             "trial": trial,
         },
     )
+    query = text("SELECT open_until FROM circuit_breakers WHERE provider = :provider")
+    return conn.execute(query, {"provider": provider}).scalar()

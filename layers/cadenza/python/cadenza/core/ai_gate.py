@@ -49,10 +49,16 @@ TRIAL_LEASE = timedelta(seconds=90)
 TURN_S = 5.0
 """How long a call takes, where there were none yet to tell."""
 LONGEST_WAIT_S = 900.0
+PATIENT_RUNS = 100
+"""So often a job may have been begun before the provider's failures count as its own: it may be what breaks it."""
 
 
 class AiUnaffordable(AiFailed):
     """The day's budget does not allow the call, whatever the calls under way come to."""
+
+
+class AiAway(AiBusy):
+    """The provider fails for everybody: its breaker is open. ``retry_after_s`` is always known."""
 
 
 class AiUnavailable(AiFailed):
@@ -196,8 +202,10 @@ class AiGate:
             raise Postponed(limit.detail, _jittered(limit.retry_after_s or TURN_S)) from limit
         except AiBusy as trouble:
             lost = AiOutcome.UNKNOWN if isinstance(trouble, AiSilent) else None
-            self._settle(call, lost, None, failure=trouble.detail)
-            raise
+            open_until = self._settle(call, lost, None, failure=trouble.detail)
+            if open_until is None:
+                raise
+            raise AiAway(trouble.detail, _jittered((open_until - self.clock()).total_seconds())) from trouble
         except AiFailed as failure:
             self._settle(call, AiOutcome.UNUSABLE if failure.usage else None, failure.usage)
             raise
@@ -212,14 +220,15 @@ class AiGate:
         usage: AiUsage | None,
         answer: dict[str, Any] | None = None,
         failure: str = "",
-    ) -> None:
+    ) -> datetime | None:
+        """Write down what a call came to; until when the breaker is open after it."""
         now = self.clock()
         with self.database.worker() as conn:
             settle(conn, call.id, outcome, usage, answer, now)
             if failure:
-                ai_breaker.note_failure(conn, call.wanted.provider, failure, now, trial=call.trial)
-            else:
-                ai_breaker.note_answer(conn, call.wanted.provider, now)
+                return ai_breaker.note_failure(conn, call.wanted.provider, failure, now, trial=call.trial)
+            ai_breaker.note_answer(conn, call.wanted.provider, now)
+            return None
 
     def _request(self, work: Work, prompt: Prompt, data: str, answer: type[BaseModel]) -> Request:
         schema = json.dumps(answer.model_json_schema(), sort_keys=True)
@@ -255,6 +264,9 @@ class _Asking:
         try:
             return self.gate.ask(self.begun.work, prompt, data, answer)
         except AiBusy as trouble:
+            if isinstance(trouble, AiAway) and (self.begun.run or 0) < PATIENT_RUNS:
+                # Whoever's call it was, it is not the job's fault.
+                raise Postponed(trouble.detail, trouble.retry_after_s or TURN_S) from trouble
             if not self.begun.is_last:
                 raise
             # Whoever asks may still know another way; the queue has no more to offer.
