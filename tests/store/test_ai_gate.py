@@ -15,10 +15,11 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from cadenza.core import ai_gate, ai_usage, jobs
+from cadenza.core import ai_calls, ai_gate, ai_usage, jobs
 from cadenza.core.ai import AiBusy, AiClient, AiFailed, AiInvalid, Prompt
 from cadenza.core.ai_breaker import FAILURES_TO_OPEN, all_of_them
-from cadenza.core.ai_gate import CALL_LEASE, AiGate, AiUnaffordable, AiUnavailable
+from cadenza.core.ai_calls import CALL_LEASE
+from cadenza.core.ai_gate import AiGate, AiUnaffordable, AiUnavailable
 from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
 from cadenza.core.errors import Postponed
@@ -232,9 +233,9 @@ def test_who_is_sent_away_comes_back_when_it_is_likely_to_be_their_turn() -> Non
     """Broken, ten thousand waiting jobs would do nothing but knock."""
     standing = ai_usage.Standing(None, 0, 0, under_way=5, concurrency=5)
     work = jobs.analysis(WorkspaceId(new_id()), LeadId(new_id()))
-    wanted = ai_gate.Request(work, "hash", "ai:test", "m", "v", 1, priced=True)
+    wanted = ai_calls.Request(work, "hash", "ai:test", "m", "v", 1, priced=True)
     waits = [
-        ai_gate.decide(wanted, ai_gate.Sight(standing, None, False, None, waiting, turn_s=2.0), MIDDAY)
+        ai_gate.decide(wanted, ai_calls.Sight(standing, None, False, None, waiting, turn_s=2.0), MIDDAY)
         for waiting in (0, 50, 500)
     ]
     assert [wait.wait_s for wait in waits if isinstance(wait, ai_gate.Wait)] == [2.0, 20.0, 200.0]
@@ -267,7 +268,7 @@ def test_an_answer_outlives_the_process_that_got_it_until_its_job_ends(database:
         assert len(running.server.requests) == 2
 
         with database.worker() as conn:
-            ai_gate.tidy(conn, MIDDAY)
+            ai_calls.tidy(conn, MIDDAY)
             assert conn.execute(text("SELECT count(*) FROM ai_calls")).scalar_one() == 2
             jobs.finish(conn, work, jobs.Ending(JobStatus.COMPLETED), MIDDAY, begun)
             assert conn.execute(text("SELECT count(*) FROM ai_calls")).scalar_one() == 0
@@ -290,7 +291,7 @@ def test_a_call_whose_process_died_counts_with_all_that_it_may_have_cost(databas
         # Then it is in the ledger, and what it might still report changes nothing.
         assert running.used() == [(AiOutcome.UNKNOWN, WORST), (AiOutcome.ANSWERED, 200)]
         with database.worker() as conn:
-            ai_gate.settle(conn, call_id, AiOutcome.ANSWERED, None, {"value": {}}, running.now)
+            ai_calls.settle(conn, call_id, AiOutcome.ANSWERED, None, {"value": {}}, running.now)
         assert len(running.used()) == 2
 
 
@@ -299,10 +300,10 @@ def test_the_sweep_buries_calls_of_workspaces_that_ask_nothing_more(database: Da
     with bench(database, lambda _: LISBON) as running:
         with database.worker() as conn:
             ai_gate.admit(conn, running.gate._request(running.work(), PROMPT, "a", Town), MIDDAY)
-            ai_gate.tidy(conn, MIDDAY)
+            ai_calls.tidy(conn, MIDDAY)
         assert running.used() == []
         with database.worker() as conn:
-            ai_gate.tidy(conn, MIDDAY + CALL_LEASE)
+            ai_calls.tidy(conn, MIDDAY + CALL_LEASE)
         assert running.used() == [(AiOutcome.UNKNOWN, WORST)]
 
 

@@ -62,14 +62,11 @@ def no_contacts(workspace_id: WorkspaceId, campaign_id: CampaignId, lead_id: Lea
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """The job is ours now. ``attempts_made`` failed attempts lie before this one; ``run`` proves that it is still ours.
-
-    Who has no ``run`` (a report that comes in from outside) ends the job whoever holds it.
-    """
+    """The job is ours now: ``attempts_made`` failed attempts lie before this one, ``run`` shows whether it still is."""
 
     work: Work
-    attempts_made: int = 0
-    run: int | None = None
+    attempts_made: int
+    run: int
 
     @property
     def is_last(self) -> bool:
@@ -222,6 +219,31 @@ def take(conn: Connection, work: Work, now: datetime) -> Begun:
             raise Retryable("somebody else is at this job")
         case Over():
             raise Settled("the job is over")
+
+
+def take_over(conn: Connection, work: Work, now: datetime) -> Begun:
+    """Take a job whose work was done elsewhere, and is reported now: it is QUEUED, or ACTIVE in nobody's hands.
+
+    Raises:
+        Settled: It is over, or was never asked for.
+    """
+    taken = conn.execute(
+        text("""
+            UPDATE jobs SET status = :active, started_at = :now, next_attempt_at = NULL, runs = runs + 1
+            WHERE kind = :kind AND business_key = :key AND status = ANY(:sources)
+            RETURNING *
+        """),
+        {
+            "active": JobStatus.ACTIVE,
+            "sources": list(sources(JOB_MOVES, JobStatus.ACTIVE)),
+            "kind": work.kind,
+            "key": work.key,
+            "now": now,
+        },
+    ).first()
+    if taken is None:
+        raise Settled("the job is over")
+    return Begun(_work(taken), taken.attempts_made, taken.runs)
 
 
 @dataclass(frozen=True, slots=True)

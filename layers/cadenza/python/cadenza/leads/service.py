@@ -12,7 +12,7 @@ from typing import Protocol, assert_never
 from sqlalchemy import Connection
 
 from cadenza.contacts import store as contacts_store
-from cadenza.core import ai_gate, jobs
+from cadenza.core import ai_calls, jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import CadenzaError, Postponed
@@ -31,6 +31,8 @@ from cadenza.core.states import JobKind, JobStatus, LeadStatus
 from cadenza.leads import store
 from cadenza.leads.model import Page
 from cadenza.leads.report import Analysis
+
+NOTHING_READ = "no page of the site could be read"
 
 
 class CrawlFailed(CadenzaError):  # noqa: N818 - reads as what happened
@@ -115,11 +117,13 @@ class LeadPipeline:
         with self._attempt(begun, lead):
             # A crawl id says that a crawl was begun and never reported: ask for its pages before paying for another.
             started = self.crawling.pages(lead.crawl_id) if lead.crawl_id else self.crawling.start(lead)
+            if not started:
+                raise CrawlFailed(NOTHING_READ)
         if isinstance(started, str):
             with self.database.worker() as conn:
                 store.note_crawl(conn, lead.id, started, self.clock())
         else:
-            self._store_pages(lead, started, message.correlation_id)
+            self._store_pages(begun, lead, started, message.correlation_id)
 
     def _take_report(self, message: CrawlReported) -> None:
         work = jobs.crawl(message.workspace_id, message.lead_id)
@@ -131,28 +135,23 @@ class LeadPipeline:
                 return
             if lead.status is not LeadStatus.CRAWLING:
                 return  # reported before, or the lead has been given up
-        with self._attempt(jobs.Begun(work), lead):
+            begun = jobs.take_over(conn, work, now)
+        with self._attempt(begun, lead):
             if message.status is CrawlStatus.FAILED:
                 raise CrawlFailed(f"crawl failed: {message.error or 'no reason given'}")
             pages = self.crawling.pages(message.crawl_id)
-        self._store_pages(lead, pages, message.correlation_id)
-
-    def _store_pages(self, lead: store.Lead, pages: Sequence[Page], correlation_id: str) -> None:
-        crawl, analysis = jobs.crawl(lead.workspace_id, lead.id), jobs.analysis(lead.workspace_id, lead.id)
-        now = self.clock()
-        waiting: list[CampaignId] = []
-        with self.database.worker() as conn:
             if not pages:
-                waiting = _fail_lead(conn, lead, crawl, "no page of the site could be read", now)
-            elif not store.move(conn, lead.id, LeadStatus.CRAWLED, now):
+                raise CrawlFailed(NOTHING_READ)
+        self._store_pages(begun, lead, pages, message.correlation_id)
+
+    def _store_pages(self, begun: jobs.Begun, lead: store.Lead, pages: Sequence[Page], correlation_id: str) -> None:
+        now = self.clock()
+        with self.database.worker() as conn:
+            if not store.move(conn, lead.id, LeadStatus.CRAWLED, now):
                 return  # another delivery was faster
-            else:
-                store.save_pages(conn, lead, pages, now)
-                jobs.finish(conn, crawl, jobs.Ending(JobStatus.COMPLETED, result={"pages": len(pages)}), now)
-                jobs.enqueue(conn, [analysis], now)
-        if not pages:
-            self.settled(waiting)
-            return
+            store.save_pages(conn, lead, pages, now)
+            _complete(conn, begun, {"pages": len(pages)}, now)
+            jobs.enqueue(conn, [jobs.analysis(lead.workspace_id, lead.id)], now)
         self.lead_queue.send(
             [AnalysisWanted(workspace_id=lead.workspace_id, lead_id=lead.id, correlation_id=correlation_id)]
         )
@@ -189,9 +188,7 @@ class LeadPipeline:
                 "site_analysis_success": bool(analysis.report.claims),
                 "contact_extraction_success": bool(analysis.contacts),
             }
-            ending = jobs.Ending(JobStatus.COMPLETED, result=result)
-            if not jobs.finish(conn, begun.work, ending, now, begun):
-                raise jobs.Settled("the job is somebody else's by now")  # and nothing of this is stored
+            _complete(conn, begun, result, now)
             wanted = order_plans(conn, lead, now)
             stagger_s = store.stagger_s(conn, lead.workspace_id)
             waiting = [] if wanted else store.taking_campaigns(conn, lead.id)
@@ -219,7 +216,7 @@ class LeadPipeline:
         """Ask again for jobs whose hint was lost, or whose worker died."""
         now = self.clock()
         with self.database.worker() as conn:
-            ai_gate.tidy(conn, now)
+            ai_calls.tidy(conn, now)
             hints = [hint for work in jobs.stale(conn, tuple(JobKind), now) if (hint := hint_of(work)) is not None]
         self.lead_queue.send([hint for hint in hints if not isinstance(hint, PlanWanted)])
         self.creation_queue.send([hint for hint in hints if isinstance(hint, PlanWanted)])
@@ -240,11 +237,14 @@ def hint_of(work: jobs.Work, correlation_id: str = "") -> CrawlWanted | Analysis
     return hint.model_copy(update={"correlation_id": correlation_id})
 
 
-def _fail_lead(conn: Connection, lead: store.Lead, work: jobs.Work, reason: str, now: datetime) -> list[CampaignId]:
-    """Give the lead up; the campaigns that waited for it."""
-    store.move(conn, lead.id, LeadStatus.FAILED, now, reason=reason)
-    jobs.finish(conn, work, jobs.Ending(JobStatus.FAILED, reason), now)
-    return store.taking_campaigns(conn, lead.id)
+def _complete(conn: Connection, begun: jobs.Begun, result: dict[str, object], now: datetime) -> None:
+    """End a job well.
+
+    Raises:
+        Settled: It is somebody else's by now: nothing of what came of it may be stored.
+    """
+    if not jobs.finish(conn, begun.work, jobs.Ending(JobStatus.COMPLETED, result=result), now, begun):
+        raise jobs.Settled("the job is somebody else's by now")
 
 
 def _skip_unknown_lead(conn: Connection, message: CrawlReported, now: datetime) -> None:
