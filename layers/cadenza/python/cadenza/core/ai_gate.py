@@ -246,9 +246,6 @@ def _jittered(wait_s: float) -> float:
     return min(LONGEST_WAIT_S, wait_s + random.uniform(0, 1 + wait_s / 2))  # noqa: S311 - jitter, no secret
 
 
-# --- SQL ---------------------------------------------------------------------------------------------------------
-
-
 def admit(conn: Connection, wanted: Request, now: datetime) -> tuple[Pass | Known | Wait | Refuse, int]:
     """Look, decide, and take the place and the money; the call's id, 0 if there is none.
 
