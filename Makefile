@@ -16,7 +16,7 @@ PG_VENV := .venv-postgres
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help setup demo test test-long test-postgres check format synth layer lock clean
+.PHONY: help setup demo crowd test test-long test-postgres check format synth layer lock clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ node_modules/.ready: package.json package-lock.json
 
 demo: setup ## Run the whole way on this machine and check it (KEEP=1 leaves it running)
 	@$(BIN)/python -m local.demo
+
+crowd: setup ## Plan for 200 leads at once on this machine, with a model that is slow and breaks (LEADS=200)
+	@$(BIN)/python -m local.crowd
 
 test: setup ## Run the tests (under five minutes)
 	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile

@@ -277,7 +277,7 @@ class Demo:
         for job in self._items("/v1/jobs"):
             outcome = job["reason"] or ", ".join(f"{k} {v}" for k, v in job["result"].items() if not k.endswith("_id"))
             about = known.get(job["contact_id"]) or known.get(job["lead_id"]) or ""
-            table.add_row(job["kind"], about, job["status"], str(job["attempts_made"] + 1), outcome)
+            table.add_row(job["kind"], about, job["status"], str(job["attempt"]), outcome)
         self.console.print(table)
 
     def _show_queues(self) -> None:

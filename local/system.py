@@ -25,7 +25,7 @@ from local.world.firecrawl import FirecrawlService
 from local.world.mail import CapturedMail, MailCapture
 from local.world.recipients import Recipients
 from local.world.ses_reports import SesReports
-from local.world.sites import SampleSites
+from local.world.sites import SITES, SampleSites
 from local.world.sns import NotificationService, Subscription
 
 DATABASE = "cadenza"
@@ -50,7 +50,10 @@ class LocalSystem:
         on_mail: Called with each mail that leaves, on a thread of the mail capture's.
         say: Told in a few words what is being started.
         port: Loopback port of the public URL; 0 takes a free one.
-        keep_mail: Folder that the captured mails stay in; None: a temporary one.
+        mail_folder: Folder that the captured mails stay in; None: a temporary one.
+        environment: More variables of the functions' environment.
+        secret: More keys of the app secret.
+        sites_folder: The company sites that there are.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class LocalSystem:
         port: int = 0,
         mail_folder: Path | None = None,
         environment: dict[str, str] | None = None,
+        secret: dict[str, str] | None = None,
+        sites_folder: Path = SITES,
     ) -> None:
         self._enforce_iam = enforce_iam
         self._on_mail = on_mail
@@ -69,6 +74,8 @@ class LocalSystem:
         self._port = port
         self._mail_folder = mail_folder
         self._environment = environment or {}
+        self._secret = secret or {}
+        self._sites_folder = sites_folder
         self._stack = ExitStack()
         # Secrets of this run only.
         self._firecrawl_key = f"fc-{secrets.token_hex(16)}"
@@ -97,7 +104,7 @@ class LocalSystem:
         self._say("local AWS")
         self.aws = enter(LocalAws(enforce_iam=self._enforce_iam))
         self._say("sample sites, crawl service, mail capture")
-        self.sites = enter(SampleSites())
+        self.sites = enter(SampleSites(folder=self._sites_folder))
         self.firecrawl = enter(
             FirecrawlService(self.sites.resolver(), api_key=self._firecrawl_key, webhook_secret=self._firecrawl_secret)
         )
@@ -131,6 +138,7 @@ class LocalSystem:
                 "firecrawl_webhook_secret": self._firecrawl_secret,
                 "events_webhook_secret": self._events_secret,
                 "inbound_webhook_secret": self._inbound_secret,
+                **self._secret,
             },
         )
         topic = enter(Subscription(sns, self.outputs.mail_events_topic_arn, self.gateway.url))

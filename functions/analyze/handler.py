@@ -7,6 +7,7 @@ from functools import cache
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cadenza.core.ai import client_for
+from cadenza.core.ai_gate import AiGate
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
 from cadenza.core.db import connect
@@ -37,7 +38,7 @@ def pipeline() -> LeadPipeline:
         crawling=FirecrawlCrawling(settings.firecrawl_url, known.firecrawl_api_key, webhook_url)
         if known.firecrawl_api_key
         else OwnCrawling(),
-        analyst=AiAnalyst(client) if client else OfflineAnalyst(),
+        analyst=AiAnalyst(AiGate(database, client, utc_now)) if client else OfflineAnalyst(),
         settled=completer(database, utc_now),
         clock=utc_now,
     )

@@ -8,6 +8,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cadenza.campaigns.enrolment import Enrolling, compile_for_mail
 from cadenza.core.ai import client_for
+from cadenza.core.ai_gate import AiGate
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
 from cadenza.core.db import connect
@@ -33,7 +34,9 @@ def enrolling() -> Enrolling:
     dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings))
     return Enrolling(
         database=database,
-        planner=AiPlanner(client, compile_for_mail) if client else OfflinePlanner(compile_for_mail),
+        planner=AiPlanner(AiGate(database, client, utc_now), compile_for_mail)
+        if client
+        else OfflinePlanner(compile_for_mail),
         engine=Engine(database, dispatcher, utc_now),
         clock=utc_now,
     )

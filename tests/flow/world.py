@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import email
 import email.policy
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
@@ -202,8 +203,16 @@ class World:
 
 
 @contextmanager
-def world(url: URL, environment: pytest.MonkeyPatch, sites_folder: Path = SITES) -> Generator[World]:
-    """The system on a migrated, empty database, at `START`; everything is closed at the end."""
+def world(
+    url: URL,
+    environment: pytest.MonkeyPatch,
+    sites_folder: Path = SITES,
+    secrets: Mapping[str, str] = MappingProxyType({}),
+) -> Generator[World]:
+    """The system on a migrated, empty database, at `START`; everything is closed at the end.
+
+    ``secrets`` are put over `SECRETS`.
+    """
     with ExitStack() as stack:
         _set_credentials(environment)
         account = stack.enter_context(cloud.running(START))
@@ -219,7 +228,7 @@ def world(url: URL, environment: pytest.MonkeyPatch, sites_folder: Path = SITES)
         account.after_each = crawls.finish
         boto3.client("sesv2").create_email_identity(EmailIdentity=SENDER["email"].partition("@")[2])
         sns = stack.enter_context(NotificationService(clock=utc_now))
-        environs = _environment(account, front.url, crawls.url, url) | {"SNS_ORIGIN": sns.url}
+        environs = _environment(account, front.url, crawls.url, url, {**SECRETS, **secrets}) | {"SNS_ORIGIN": sns.url}
         for name, value in environs.items():
             environment.setenv(name, value)
         stack.callback(forget)
@@ -244,10 +253,12 @@ def _set_credentials(environment: pytest.MonkeyPatch) -> None:
     environment.setenv("AWS_DEFAULT_REGION", REGION)
 
 
-def _environment(account: Cloud, public_url: str, firecrawl_url: str, url: URL) -> dict[str, str]:
+def _environment(
+    account: Cloud, public_url: str, firecrawl_url: str, url: URL, secrets: Mapping[str, str]
+) -> dict[str, str]:
     """What the deployed functions are told, all in one: no function reads what another one needs."""
     return {
-        "APP_SECRET_ARN": store_secrets(SECRETS),
+        "APP_SECRET_ARN": store_secrets(secrets),
         "PUBLIC_URL": public_url,
         "DATABASE_URL": url.render_as_string(hide_password=False),
         **{f"{name.replace('-', '_').upper()}_QUEUE_URL": queue for name, queue in account.urls.items()},

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.engine import URL
 
 from cadenza.api.app import build
-from cadenza.core import tables
+from cadenza.core import ai_breaker, jobs, tables
+from cadenza.core.clock import utc_now
 from cadenza.core.db import DRIVER, Database
+from cadenza.core.ids import CampaignId, ContactId, LeadId, new_id
+from cadenza.core.states import JobStatus
 from functions.api.handler import office
 from tests.handlers.api_client import RECORDED, Client, call, client, environment
 from tests.handlers.conftest import LambdaContext, Queues
-from tests.store.builders import add_workspace
+from tests.store.builders import NOW, add_workspace
+
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
@@ -41,6 +47,115 @@ def test_jobs_can_be_asked_for(api: Client, recorded: Callable[[str], dict[str, 
     (job,) = api.get(f"/v1/jobs?kind=crawl&lead_id={page['items'][0]['lead_id']}")["items"]
     assert job == page["items"][0]
     assert api.get("/v1/jobs?status=FAILED") == {"items": [], "next_cursor": None}
+
+
+def test_jobs_are_found_by_what_they_are_about(api: Client, database: Database):
+    """Broken, an operator would page through ten thousand jobs to find the ones that were skipped yesterday."""
+    campaign, contact, lead = CampaignId(new_id()), ContactId(new_id()), LeadId(new_id())
+    planning = jobs.planning(api.workspace_id, campaign, contact, lead)
+    with database.worker() as conn:
+        jobs.record(conn, [planning], JobStatus.SKIPPED, "100% of the budget", NOW)
+        jobs.record(conn, [jobs.crawl(api.workspace_id, lead)], JobStatus.FAILED, "no such site", NOW + HOUR)
+
+    def found(query: str) -> list[str]:
+        return [job["kind"] for job in api.get(f"/v1/jobs?{query}")["items"]]
+
+    assert found(f"contact_id={contact}") == found(f"campaign_id={campaign}") == ["planning"]
+    assert found(f"lead_id={lead}") == ["crawl", "planning"]
+    assert (found("reason=BUDGET"), found("reason=100%25+of"), found("reason=1%25budget")) == (
+        ["planning"],
+        ["planning"],
+        [],
+    )
+    since = NOW.isoformat().replace("+00:00", "Z")
+    assert found(f"since={since}&until={since}") == []
+    assert found(f"until={(NOW + HOUR).isoformat().replace('+00:00', 'Z')}") == ["planning"]
+    assert found(f"since={(NOW + HOUR).isoformat().replace('+00:00', 'Z')}") == ["crawl"]
+    assert "/since" in api.call("GET", "/v1/jobs?since=2026-01-13").problem(400)
+    (job,) = api.get("/v1/jobs?kind=crawl")["items"]
+    assert (job["attempts_made"], job["attempt"]) == (0, 1)
+    assert api.get(f"/v1/jobs/{job['id']}") == job
+
+
+def test_a_job_that_failed_is_done_again(api: Client, database: Database, queues: Queues):
+    """Broken, whatever failed for a reason that is gone would stay undone, or be done twice."""
+    campaign, contact, lead = CampaignId(new_id()), ContactId(new_id()), LeadId(new_id())
+    works = [
+        jobs.crawl(api.workspace_id, lead),
+        jobs.analysis(api.workspace_id, lead),
+        jobs.planning(api.workspace_id, campaign, contact, lead),
+        jobs.no_contacts(api.workspace_id, campaign, lead),
+    ]
+    with database.worker() as conn:
+        jobs.record(conn, works, JobStatus.FAILED, "AiUnavailable", NOW)
+    ids = {job["kind"] + str(job["contact_id"] or ""): job["id"] for job in api.get("/v1/jobs")["items"]}
+
+    again = api.post(f"/v1/jobs/{ids['crawl']}/retry")
+    assert (again["status"], again["reason"], again["attempt"]) == ("QUEUED", "", 1)
+    api.post(f"/v1/jobs/{ids['analysis']}/retry")
+    api.post(f"/v1/jobs/{ids[f'planning{contact}']}/retry")
+    told = queues.take_all()
+    assert [message["type"] for message in told["lead-analysis"]] == ["crawl.wanted", "analysis.wanted"]
+    assert [(m["type"], m["contact_id"]) for m in told["campaign-creation"]] == [("plan.wanted", str(contact))]
+
+    for name in ("crawl", "planning"):  # under way again; about nobody
+        api.call("POST", f"/v1/jobs/{ids[name]}/retry").problem(409)
+    api.call("POST", f"/v1/jobs/{new_id()}/retry").problem(404)
+    assert queues.take_all() == {}
+
+
+def test_a_retry_that_sqs_does_not_take_is_left_to_the_sweep(api: Client, database: Database, queues: Queues):
+    """Broken, the caller would be told that it failed, although the job waits for the sweep."""
+    with database.worker() as conn:
+        jobs.record(conn, [jobs.crawl(api.workspace_id, LeadId(new_id()))], JobStatus.FAILED, "no such site", NOW)
+    (job,) = api.get("/v1/jobs")["items"]
+    queues.destroy("lead-analysis")
+    assert api.post(f"/v1/jobs/{job['id']}/retry")["status"] == "QUEUED"
+
+
+# --- AI ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_ai_took_can_be_seen(api: Client, database: Database):
+    """Broken, a customer would learn from the provider's bill what their campaigns cost."""
+    now = utc_now()
+    used = {"workspace_id": api.workspace_id, "input_tokens": 10, "output_tokens": 5, "cost_usd_micros": 300}
+    rows = [
+        used | {"purpose": "analysis", "model": "m", "at": now, "outcome": "answered"},
+        used | {"purpose": "analysis", "model": "m", "at": now, "outcome": "answered"},
+        used | {"purpose": "planning", "model": "m", "at": now - timedelta(days=1), "outcome": "unknown"},
+    ]
+    with database.worker() as conn:
+        conn.execute(insert(tables.ai_usage), rows)
+        other = used | {"workspace_id": add_workspace(conn), "purpose": "analysis", "outcome": "answered", "model": ""}
+        conn.execute(insert(tables.ai_usage), other | {"at": now})
+        ai_breaker.note_failure(conn, "ai:api.example", "the AI endpoint answered 500", now, trial=False)
+    settings = api.get("/v1/automation/settings")
+    api.call("PUT", "/v1/automation/settings", settings | {"ai_daily_budget_usd_micros": 1_000, "ai_concurrency": 2})
+
+    usage = api.get("/v1/ai/usage")
+    assert [(item["purpose"], item["outcome"], item["calls"], item["cost_usd_micros"]) for item in usage["items"]] == [
+        ("analysis", "answered", 2, 600),
+        ("planning", "unknown", 1, 300),
+    ]
+    assert (usage["total_calls"], usage["total_cost_usd_micros"]) == (3, 900)
+    assert usage["today"] == {
+        "budget_usd_micros": 1_000,
+        "spent_usd_micros": 600,
+        "reserved_usd_micros": 0,
+        "left_usd_micros": 400,
+        "under_way": 0,
+        "concurrency": 2,
+    }
+    assert [(b["provider"], b["failures"], b["open_until"]) for b in usage["breakers"]] == [("ai:api.example", 1, None)]
+    yesterday = (now - timedelta(days=1)).date()
+    assert api.get(f"/v1/ai/usage?until={yesterday}")["total_calls"] == 1
+
+
+@pytest.mark.parametrize("query", ["since=2026-01-02&until=2026-01-01", "since=2020-01-01&until=2026-01-01"])
+def test_days_that_are_no_period_are_refused(api: Client, query: str):
+    """Broken, a slip in a date would be answered with nothing, or with years."""
+    assert "/since" in api.call("GET", f"/v1/ai/usage?{query}").problem(400)
 
 
 # --- settings ----------------------------------------------------------------------------------------------------
@@ -67,6 +182,9 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         "scan_window_s": 0,
         "country_policy": {"countries": {"DE": "needs_opt_in"}, "otherwise": "allowed"},
         "unknown_policy": "assume_sent",
+        "ai_daily_budget_usd_micros": 5_000_000,
+        "ai_concurrency": 3,
+        "lead_stagger_s": 0,
     }
     reply = api.call("PUT", "/v1/automation/settings", wanted)
     assert reply.status == 200, reply.text
@@ -87,6 +205,9 @@ def test_settings_are_replaced_as_a_whole(api: Client):
         ({"holidays_country": "XX"}, "/holidays_country"),
         ({"daily_cap": 2**31}, "/daily_cap"),
         ({"stagger_s": 901}, "/stagger_s"),
+        ({"lead_stagger_s": -1}, "/lead_stagger_s"),
+        ({"ai_concurrency": 0}, "/ai_concurrency"),
+        ({"ai_daily_budget_usd_micros": -1}, "/ai_daily_budget_usd_micros"),
         ({"soft_bounce_limit": 0}, "/soft_bounce_limit"),
         ({"soft_bounce_days": 0}, "/soft_bounce_days"),
         ({"absence_days": 91}, "/absence_days"),

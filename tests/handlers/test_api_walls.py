@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 from sqlalchemy.engine import URL
 
 from cadenza.api.app import build, document
 from cadenza.api.desk import Office
-from cadenza.core import tables
+from cadenza.core import jobs, tables
+from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
-from cadenza.core.states import CampaignStatus, Role
+from cadenza.core.states import CampaignStatus, JobStatus, Role
 from tests.handlers.api_client import Client, client, column, environment
 from tests.handlers.conftest import Queues
 from tests.store.builders import NOW, Scene, add_contact, add_lead, add_scene, add_workspace
@@ -123,6 +124,7 @@ def test_what_is_next_door_does_not_exist(theirs: Client, mine: Client, database
         lead_id = add_lead(conn, scene.workspace_id)
         contact_id = add_contact(conn, scene.workspace_id)
         scene.add_message(conn)
+        jobs.record(conn, [jobs.crawl(scene.workspace_id, lead_id)], JobStatus.SKIPPED, "unknown lead", NOW)
     suppression = theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
     batch = theirs.post("/v1/lead-batches", {"rows": [{"url": "harbour-kitchens.example"}]})
     ids = {
@@ -134,6 +136,7 @@ def test_what_is_next_door_does_not_exist(theirs: Client, mine: Client, database
         "enrolment_id": str(column(database, "contact_campaigns.id")[0]),
         "suppression_id": suppression["id"],
         "contact_id": str(contact_id),
+        "job_id": str(column(database, "jobs.id")[0]),
     }
 
     def found(caller: Client) -> list[Operation]:
@@ -155,6 +158,11 @@ def test_lists_show_ones_own_only(theirs: Client, mine: Client, database: Databa
         add_contact(conn, scene.workspace_id, add_lead(conn, scene.workspace_id))
         scene.add_message(conn)
         scene.add_message(conn, enrolment={"status": "draft", "approval": "wanted"})
+        conn.execute(
+            insert(tables.ai_usage),
+            {"workspace_id": scene.workspace_id, "input_tokens": 1, "output_tokens": 1, "cost_usd_micros": 1}
+            | {"at": utc_now()},
+        )
     theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
     theirs.post("/v1/lead-batches", {"rows": [{"url": "harbour-kitchens.example"}]})
     theirs.post("/v1/leads", {"url": "lantern.example"})

@@ -20,15 +20,20 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Reply:
-    """What the endpoint answers. ``text`` is the model's; any ``status`` but 200 is an error with ``code``."""
+    """What the endpoint answers. ``text`` is the model's; any ``status`` but 200 is an error.
+
+    ``code`` and ``param`` are an error's. ``usage`` None counts nothing; ``body`` is sent as it is instead.
+    """
 
     text: str = ""
     status: int = 200
     code: str | None = None
+    param: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     refusal: str = ""
     incomplete: str = ""
-    usage: tuple[int, int] = (1_000, 200)
+    usage: tuple[int, int] | None = (1_000, 200)
+    body: str = ""
     delay_s: float = 0.0
 
 
@@ -67,11 +72,11 @@ def fake_openai(script: Callable[[Json], Reply], *, responses: bool = True) -> I
             reply = script(body)
             time.sleep(reply.delay_s)
             shape = _response if self.path == "/v1/responses" else _completion
-            error = {"error": {"message": "as scripted", "type": "error", "code": reply.code}}
+            error = {"error": {"message": "as scripted", "type": "error", "code": reply.code, "param": reply.param}}
             self._answer(reply, shape(reply, body["model"]) if reply.status == 200 else error)
 
         def _answer(self, reply: Reply, body: Json) -> None:
-            raw = json.dumps(body).encode()
+            raw = (reply.body or json.dumps(body)).encode()
             self.send_response(reply.status)
             for name, value in {**reply.headers, "content-type": "application/json"}.items():
                 self.send_header(name, value)
@@ -109,7 +114,8 @@ def _response(reply: Reply, model: str) -> Json:
         "parallel_tool_calls": False,
         "tool_choice": "auto",
         "tools": [],
-        "usage": {
+        "usage": reply.usage
+        and {
             "input_tokens": reply.usage[0],
             "input_tokens_details": {"cached_tokens": 0},
             "output_tokens": reply.usage[1],
@@ -127,7 +133,8 @@ def _completion(reply: Reply, model: str) -> Json:
         "created": 1,
         "model": model,
         "choices": [{"index": 0, "message": message, "finish_reason": "length" if reply.incomplete else "stop"}],
-        "usage": {
+        "usage": reply.usage
+        and {
             "prompt_tokens": reply.usage[0],
             "completion_tokens": reply.usage[1],
             "total_tokens": sum(reply.usage),

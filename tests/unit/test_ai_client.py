@@ -6,22 +6,25 @@ import pytest
 from pydantic import BaseModel
 
 from cadenza.core.ai import (
+    AiBusy,
     AiClient,
     AiFailed,
     AiInvalid,
+    AiLimited,
     AiRefused,
     AiRejected,
+    AiSilent,
     AiUsage,
     Answer,
     Prompt,
     as_data,
     client_for,
     price_of,
-    retry_after_s,
 )
-from cadenza.core.errors import Retryable
+from cadenza.core.ai_wire import retry_after_s
+from cadenza.core.errors import ConfigurationError, Retryable
 from cadenza.core.settings import AiSettings
-from tests.unit.fake_openai import FakeOpenAi, Reply, fake_openai, says
+from tests.unit.fake_openai import FakeOpenAi, Json, Reply, fake_openai, says
 
 PROMPT = Prompt("test.v1", "Answer briefly.")
 
@@ -116,12 +119,80 @@ def test_trouble_that_may_pass_is_retryable_once_the_endpoint_says(reply: Reply,
     assert len(server.requests) == 1  # the queue retries, not the client
 
 
-def test_a_slow_or_absent_endpoint_is_retryable() -> None:
-    """A function would run into its own time-out and count as a crash."""
-    with fake_openai(lambda _: Reply(LISBON.text, delay_s=0.4)) as server, pytest.raises(Retryable):
+def test_a_slow_or_absent_endpoint_is_retryable_and_told_apart() -> None:
+    """A function would run into its own time-out, or a budget would not count what a silent endpoint charges."""
+    with fake_openai(lambda _: Reply(LISBON.text, delay_s=0.4)) as server, pytest.raises(AiSilent):
         ask(server, timeout_s=0.1)
-    with pytest.raises(Retryable):
+    with pytest.raises(AiBusy) as absent:
         ask(server)
+    assert not isinstance(absent.value, AiSilent)  # it was never asked
+
+
+def test_a_rate_limit_is_told_apart_from_a_failure() -> None:
+    """Work would be given up for a limit, or a broken endpoint asked for ever."""
+    for status, limited in ((429, True), (503, False)):
+        with fake_openai(lambda _, status=status: Reply(status=status)) as server, pytest.raises(AiBusy) as trouble:
+            ask(server)
+        assert isinstance(trouble.value, AiLimited) is limited
+
+
+@pytest.mark.parametrize(
+    ("parameter", "responses", "gone"),
+    [
+        ("store", True, "store"),
+        ("text.format", True, "text"),
+        ("response_format", False, "response_format"),
+        ("max_tokens", False, "max_tokens"),
+    ],
+)
+def test_what_an_endpoint_does_not_know_is_left_out_from_then_on(parameter: str, gone: str, *, responses: bool) -> None:
+    """An endpoint that lacks one feature could not be used at all."""
+    top = parameter.partition(".")[0]
+
+    def picky(body: Json) -> Reply:
+        known = top not in body
+        return LISBON if known else Reply(status=400, code="unsupported_parameter", param=parameter)
+
+    with fake_openai(picky, responses=responses) as server, AiClient("key", "local", server.url) as client:
+        for _ in range(2):
+            assert client.ask(PROMPT, "data", Town).value.name == "Lisboa"
+    *_, first, second = (body for _, body in server.requests)
+    assert gone not in first
+    assert gone not in second
+    if parameter == "max_tokens":
+        assert second["max_completion_tokens"] == 16_000
+
+
+def test_an_endpoint_that_refuses_the_same_again_is_believed() -> None:
+    """We would ask in circles."""
+    refusal = Reply(status=400, code="unsupported_parameter", param="store")
+    with fake_openai(lambda _: refusal) as server, pytest.raises(AiRejected):
+        ask(server)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("responses", [True, False], ids=["responses", "chat"])
+def test_an_answer_that_is_no_answer_of_the_api_is_invalid(*, responses: bool) -> None:
+    """A proxy's error page with status 200 would look like a bug of ours, and go to a DLQ."""
+    page = Reply(body="<html>Welcome</html>")
+    with fake_openai(lambda _: page, responses=responses) as server, pytest.raises(AiInvalid):
+        ask(server)
+
+
+def test_an_endpoint_that_counts_nothing_is_understood() -> None:
+    """Endpoints that say null instead of tokens could not be used."""
+    with fake_openai(lambda _: Reply(LISBON.text, usage=None), responses=False) as server:
+        assert ask(server).usage.input_tokens == 0
+
+
+def test_the_most_that_a_call_can_cost_is_never_less_than_what_it_costs() -> None:
+    """A reservation that is too small would let the budget be passed."""
+    with AiClient("key", "gpt-5-mini") as client:
+        data = as_data("towns", ["Lisboa 🏙️"] * 50)
+        worst = client.worst_usd_micros(PROMPT, data, Town, 1_000)
+    # A token of any tokenizer is a byte at least.
+    least = -(-(len((PROMPT.text + data).encode()) * 250_000 + 1_000 * 2_000_000) // 1_000_000)
+    assert worst >= least
 
 
 @pytest.mark.parametrize(
@@ -145,6 +216,17 @@ def test_prices_cover_dated_snapshots_and_admit_ignorance() -> None:
     """A budget would be blind to the model in use."""
     assert price_of("gpt-5-mini-2025-08-07") == price_of("gpt-5-mini") == (250_000, 2_000_000)
     assert price_of("llama-3") is None
+
+
+def test_a_price_of_ones_own_is_taken() -> None:
+    """A budget could not be kept with a model that we do not know, or with a contract's prices."""
+    settings = AiSettings(openai_model="llama", openai_input_usd_per_million=0.5, openai_output_usd_per_million=1.25)
+    client = client_for(settings, "key")
+    assert client is not None
+    assert client.price == (500_000, 1_250_000)
+    client.close()
+    with pytest.raises(ConfigurationError, match="OPENAI_OUTPUT_USD_PER_MILLION"):
+        client_for(settings.model_copy(update={"openai_output_usd_per_million": None}), "key")
 
 
 def test_retry_after_may_be_a_date() -> None:

@@ -10,7 +10,7 @@ import pytest
 from moto import mock_aws
 
 from cadenza.core.consumer import CEILING_S, MAX_TRIES, SqsEvent, SqsRecord, backoff_s, consume, consume_together
-from cadenza.core.errors import Retryable
+from cadenza.core.errors import Postponed, Retryable
 from cadenza.core.messages import SEND_MESSAGES, SendWanted
 from cadenza.core.queues import Queue
 
@@ -96,6 +96,20 @@ def test_passing_trouble_puts_the_message_back_without_using_up_its_receives(sqs
     assert again["Body"] == GOOD
     assert again["MessageAttributes"]["tries"]["StringValue"] == "1"
     assert again["MessageId"] != event["Records"][0]["messageId"]
+
+
+def test_what_waits_for_its_turn_waits_as_long_as_it_takes(sqs: object) -> None:
+    """If it failed, the last of a large batch would end in the DLQ, where nothing was wrong with them."""
+    event = received(sqs, GOOD)
+    event["Records"][0]["messageAttributes"] = {"tries": {"stringValue": str(MAX_TRIES)}}
+
+    def handle(_: SendWanted) -> None:
+        raise Postponed("not yet", retry_after_s=-1)
+
+    assert failed(event, consume(event, SEND_MESSAGES, handle, sqs)) == []
+    url = sqs.get_queue_url(QueueName="work")["QueueUrl"]
+    (again,) = sqs.receive_message(QueueUrl=url, WaitTimeSeconds=2, MessageAttributeNames=["All"])["Messages"]
+    assert again["MessageAttributes"]["tries"]["StringValue"] == str(MAX_TRIES)
 
 
 def test_trouble_that_does_not_pass_ends_in_the_dlq(sqs: object) -> None:

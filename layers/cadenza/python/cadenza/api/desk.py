@@ -17,18 +17,21 @@ from cadenza.campaigns.erasure import Erasure
 from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
 from cadenza.contacts.service import People
+from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
-from cadenza.core.ids import CampaignId, WorkspaceId
+from cadenza.core.ids import CampaignId, JobId, WorkspaceId
 from cadenza.core.log import get_logger
-from cadenza.core.queues import Queue
+from cadenza.core.messages import PlanWanted
+from cadenza.core.queues import Queue, hint
 from cadenza.delivery.providers.passwords import Passwords
 from cadenza.engine.apply import FollowUp
 from cadenza.engine.completion import complete_campaigns
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.leads.batches import LeadBatches
 from cadenza.leads.intake import LeadIntake
+from cadenza.leads.service import hint_of
 
 
 class PatientDispatcher(Dispatcher):
@@ -149,6 +152,18 @@ class Desk:
         """The workspace's way in for lists of leads."""
         office = self.office
         return LeadBatches(office.database, self.workspace_id, office.lead_queue, self._settled, office.clock)
+
+    def retry_job(self, job_id: JobId) -> None:
+        """Ask again for a job that has failed or was skipped. A hint that SQS does not take is left to the sweep.
+
+        Raises:
+            NotFound: No such job.
+            Conflict: It has not ended so.
+        """
+        with self.transaction() as conn:
+            wanted = hint_of(jobs.retry(conn, job_id, self.now()), self.correlation_id)
+        queue = self.office.creation_queue if isinstance(wanted, PlanWanted) else self.office.lead_queue
+        hint(queue, [] if wanted is None else [wanted])
 
     def _settled(self, campaigns: Sequence[CampaignId]) -> None:
         with self.transaction() as conn:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, StringConstraints, computed_field
 
 from cadenza.campaigns.model import CampaignBrief, FirstN, WarmUp
 from cadenza.campaigns.timeline import Entry
@@ -120,7 +120,11 @@ class Contact(Answer):
 
 
 class Job(Answer):
-    """One piece of work: what became of it and why. ``attempts_made`` counts failed attempts."""
+    """One piece of work: what became of it and why.
+
+    ``attempts_made`` counts the failed attempts before the one that is under way, or was the last: ``attempt`` is its
+    number. A QUEUED job is not begun before ``next_attempt_at``; ``reason`` says what it waits for.
+    """
 
     id: UUID
     kind: JobKind
@@ -135,6 +139,12 @@ class Job(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     next_attempt_at: datetime | None
+
+    @computed_field
+    @property
+    def attempt(self) -> int:
+        """The number of the attempt that is under way, or was the last."""
+        return self.attempts_made + 1
 
 
 class LeadDetail(Lead):
@@ -305,9 +315,11 @@ Percent = Annotated[float, Field(gt=0, le=100, multiple_of=0.01)]
 class AutomationSettings(WorkingHours):
     """What holds for every campaign of the workspace, unless it says otherwise.
 
-    Null caps mean no limit. ``stagger_s`` lies between two plans of one lead; ``unknown_bound_s`` is how long a message
-    whose fate is unknown waits for news of it, and ``unknown_policy`` says what becomes of it then;
-    ``offline_fallback`` allows plans by rule where a model has none.
+    Null caps mean no limit. ``lead_stagger_s`` lies between the crawls of sites that come in at once, ``stagger_s``
+    between two plans of one lead. At most ``ai_concurrency`` calls of a model are under way at once; what they cost in
+    a UTC day, in millionths of a US dollar, never passes ``ai_daily_budget_usd_micros``. ``unknown_bound_s`` is how
+    long a message whose fate is unknown waits for news of it, and ``unknown_policy`` says what becomes of it then;
+    ``offline_fallback`` allows reports and plans by rule where a model has none, or the budget allows no more.
     ``stop_company_on_reply``: one person's reply stops what goes to everybody of the same lead. An address's
     ``soft_bounce_limit``-th soft bounce within ``soft_bounce_days`` acts as a hard one (null: none does). An absence
     note without a date holds its person for ``absence_days``. Opens and clicks within ``scan_window_s`` of delivery
@@ -333,6 +345,9 @@ class AutomationSettings(WorkingHours):
     extra_holidays: Holidays = ()
     daily_cap: Positive | None = None
     stagger_s: int = Field(default=5, ge=0, le=MAX_DELAY_S)
+    lead_stagger_s: int = Field(default=1, ge=0, le=MAX_DELAY_S)
+    ai_concurrency: int = Field(default=5, ge=1, le=1000)
+    ai_daily_budget_usd_micros: int | None = Field(default=None, ge=0, le=10**15)
     unknown_bound_s: int = Field(default=86_400, ge=60, le=30 * 86_400)
     unknown_policy: UnknownPolicy = UnknownPolicy.FAIL
     offline_fallback: bool = True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -408,7 +409,11 @@ class JobFilter:
     status: JobStatus | None = None
     kind: JobKind | None = None
     lead_id: UUID | None = None
+    contact_id: UUID | None = None
     campaign_id: UUID | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 def jobs(conn: Connection, part: Slice, which: JobFilter) -> Page[models.Job]:
@@ -418,9 +423,22 @@ def jobs(conn: Connection, part: Slice, which: JobFilter) -> Page[models.Job]:
         table.c.status: which.status,
         table.c.kind: which.kind,
         table.c.lead_id: which.lead_id,
+        table.c.contact_id: which.contact_id,
         table.c.campaign_id: which.campaign_id,
     }
-    return _page(conn, models.Job, select(table).where(*_equal(wanted)), table.c.id, part)
+    query = select(table).where(*_equal(wanted))
+    if which.reason is not None:
+        query = query.where(table.c.reason.icontains(which.reason, autoescape=True))
+    if which.since is not None:
+        query = query.where(table.c.queued_at >= which.since)
+    if which.until is not None:
+        query = query.where(table.c.queued_at < which.until)
+    return _page(conn, models.Job, query, table.c.id, part)
+
+
+def job(conn: Connection, job_id: UUID) -> models.Job:
+    """One job."""
+    return _one(conn, models.Job, select(tables.jobs).where(tables.jobs.c.id == job_id), "job", job_id)
 
 
 def automation_settings(conn: Connection, workspace_id: UUID) -> models.AutomationSettings:

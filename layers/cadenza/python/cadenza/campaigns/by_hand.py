@@ -21,11 +21,10 @@ from cadenza.contacts import store as contacts_store
 from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import Conflict, NotFound, Retryable
+from cadenza.core.errors import Conflict, NotFound
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, WorkspaceId
-from cadenza.core.log import get_logger
 from cadenza.core.messages import PlanWanted
-from cadenza.core.queues import Queue
+from cadenza.core.queues import Queue, hint
 from cadenza.core.states import Approval, CampaignStatus, JobKind
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.dispatch import Dispatcher
@@ -106,7 +105,7 @@ class ByHand:
                 placed, follow_up = self._enrol(conn, campaign, free, plan, now)
                 orders = []
             stagger_s = leads_store.stagger_s(conn, self.workspace_id)
-        self._hint(orders, stagger_s, correlation_id)
+        hint(self.creation_queue, staggered(orders, stagger_s, correlation_id))
         self.dispatcher.dispatch(follow_up, now, correlation_id)
         complete(self.database, self.workspace_id, follow_up, now)
         told = {one: Placement(one, _OUTCOMES[bar], words) for one, (bar, words) in barred.items()}
@@ -120,7 +119,7 @@ class ByHand:
     ) -> tuple[list[Placement], list[PlanWanted]]:
         """Put a planning job in the ledger for each."""
         works = self._works(campaign, contacts)
-        new = jobs.enqueue(conn, list(works.values()), now)
+        new = set(jobs.enqueue(conn, list(works.values()), now))
         again = jobs.requeue(conn, [work for work in works.values() if work.key not in new], now)
         placed = [
             Placement(one, Placed.QUEUED, "" if work.key in new | again else "a plan for them is on order already")
@@ -174,13 +173,6 @@ class ByHand:
             contact.id: jobs.planning(self.workspace_id, campaign.id, contact.id, contact.lead_id)
             for contact in contacts
         }
-
-    def _hint(self, orders: Sequence[PlanWanted], stagger_s: int, correlation_id: str) -> None:
-        """Have the plans made. The jobs are committed: what SQS does not take is left to the safety sweep."""
-        try:
-            self.creation_queue.send(staggered(orders, stagger_s, correlation_id))
-        except Retryable as error:
-            get_logger().error("hints.left_to_sweep", reason=error.detail, count=len(orders))
 
 
 _OUTCOMES = {

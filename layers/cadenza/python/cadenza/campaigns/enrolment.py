@@ -10,11 +10,10 @@ from sqlalchemy import Connection
 
 from cadenza.campaigns import approval_store, store
 from cadenza.contacts import store as contacts_store
-from cadenza.core import ai_usage, jobs
-from cadenza.core.ai import AiBusy
+from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import FieldProblem, InvalidInput, Retryable
+from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.messages import PlanWanted
 from cadenza.core.states import Approval, CampaignStatus, JobStatus
 from cadenza.delivery.limits import MAILBOX_PROVIDERS
@@ -30,7 +29,7 @@ from cadenza.planning.compiled import CompiledPlan
 from cadenza.planning.compiler import compile_plan
 from cadenza.planning.findings import Compiled
 from cadenza.planning.model import content_hash, parse_plan
-from cadenza.planning.planners import NoPlan, Planned, Planner
+from cadenza.planning.planners import Planned, Planner
 
 
 def compile_for_mail(source: object) -> Compiled:
@@ -51,7 +50,7 @@ def accept(source: object) -> CompiledPlan:
     return compiled.plan
 
 
-class NotEnrolled(jobs.Settled):
+class NotEnrolled(jobs.Skip):
     """There is a reason not to write to this contact; the ledger says which."""
 
 
@@ -72,40 +71,22 @@ class Enrolling:
         """
         work = jobs.planning(message.workspace_id, message.campaign_id, message.contact_id)
         now = self.clock()
-        with self.database.worker() as conn:
-            match jobs.begin(conn, work, now):
-                case jobs.Busy():
-                    raise Retryable("this contact is being planned for")
-                case jobs.Over():
-                    return
-                case jobs.Begun():
-                    pass
         try:
-            with jobs.attempt(self.database, work, self.clock):
-                follow_up = self._plan_and_enrol(message, work)
-        except NotEnrolled as reason:
             with self.database.worker() as conn:
-                jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, str(reason)), self.clock())
-            follow_up = FollowUp(campaigns=frozenset({message.campaign_id}))
-        except jobs.Settled:  # failed for the last time, as the ledger says
+                begun = jobs.take(conn, work, now)
+            with jobs.attempt(self.database, begun, self.clock):
+                follow_up = self._plan_and_enrol(message, begun)
+        except jobs.Settled:  # as the ledger says
             follow_up = FollowUp(campaigns=frozenset({message.campaign_id}))
         self.engine.finish(follow_up, message.correlation_id)
 
-    def _plan_and_enrol(self, message: PlanWanted, work: jobs.Work) -> FollowUp:
+    def _plan_and_enrol(self, message: PlanWanted, begun: jobs.Begun) -> FollowUp:
         with self.database.worker() as conn:
             brief, fall_back = _brief(conn, message), store.offline_fallback(conn, message.workspace_id)
-        try:
-            planned = self.planner.plan(brief, fall_back=fall_back)
-        except (NoPlan, AiBusy) as trouble:
-            if trouble.usage is not None:  # what was spent is spent, with or without a plan
-                with self.database.worker() as conn:
-                    ai_usage.record(conn, trouble.usage, ai_usage.Purpose.PLANNING, work, self.clock())
-            if isinstance(trouble, AiBusy):
-                raise
-            raise NotEnrolled(str(trouble)) from trouble
+        planned = self.planner.plan(brief, begun, fall_back=fall_back)
         now = self.clock()
         with self.database.worker() as conn:
-            return _enrol(conn, message, work, planned, now)
+            return _enrol(conn, message, begun, planned, now)
 
 
 def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
@@ -189,7 +170,7 @@ def _may_be_written_to(contact: contacts_store.Contact | None) -> contacts_store
     return contact
 
 
-def _enrol(conn: Connection, message: PlanWanted, work: jobs.Work, planned: Planned, now: datetime) -> FollowUp:
+def _enrol(conn: Connection, message: PlanWanted, begun: jobs.Begun, planned: Planned, now: datetime) -> FollowUp:
     # The lock holds off a completion or cancellation until the enrolment is there to be seen.
     campaign = store.find(conn, message.campaign_id, lock=True)
     if campaign is None or campaign.status in ENDED:
@@ -209,15 +190,14 @@ def _enrol(conn: Connection, message: PlanWanted, work: jobs.Work, planned: Plan
     if not added:
         raise NotEnrolled("enrolled already")
     enrolment_id = added[message.contact_id]
-    if planned.usage is not None:
-        ai_usage.record(conn, planned.usage, ai_usage.Purpose.PLANNING, work, now)
     result: dict[str, object] = {
         "enrolment_id": str(enrolment_id),
         "plan_id": str(plan_id),
         "source": planned.source,
         "approval": approval,
     }
-    jobs.finish(conn, work, jobs.Ending(JobStatus.COMPLETED, result=result), now)
+    if not jobs.finish(conn, begun.work, jobs.Ending(JobStatus.COMPLETED, result=result), now, begun):
+        raise jobs.Settled("the job is somebody else's by now")
     if campaign.status in (CampaignStatus.RUNNING, CampaignStatus.PAUSED):
         return apply(conn, [(enrolment_id, Enrol())], now)  # nothing, if it waits for approval
     return FollowUp()  # a draft campaign's enrolments wait for its start

@@ -128,6 +128,8 @@ def end_jobs(conn: Connection, contact_id: ContactId, now: datetime) -> None:
         """),
         {"id": contact_id, "now": now, "skipped": JobStatus.SKIPPED, "queued": JobStatus.QUEUED},
     )
+    # What a model has said about them so far, kept for an attempt that will not come.
+    conn.execute(text("DELETE FROM ai_calls WHERE contact_id = :id AND answer IS NOT NULL"), {"id": contact_id})
 
 
 # --- plans -------------------------------------------------------------------------------------------------------

@@ -1,34 +1,36 @@
 """Asking a model: one question, one typed answer, through any endpoint that speaks the OpenAI API.
 
 Structured outputs of the responses API are used first; an endpoint that has none is asked through chat completions in
-JSON mode. Whatever goes wrong becomes either `AiBusy` (retryable: the queue brings the work back) or an `AiFailed`,
-after which the caller goes on without a model. The client never retries by itself: the queue does, and knows how often.
+JSON mode. What an endpoint says that it does not know (a parameter, structured outputs) is left out from then on.
+Whatever goes wrong becomes either `AiBusy` (retryable: the queue brings the work back) or an `AiFailed`, after which
+the caller goes on without a model. The client never retries by itself: the queue does, and knows how often.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from importlib.resources import files
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from cadenza.core.errors import CadenzaError, Retryable
+from cadenza.core.ai_wire import Completion, Response, retry_after_s, unfenced
+from cadenza.core.errors import CadenzaError, ConfigurationError, Retryable
 from cadenza.core.settings import AiSettings
 
 if TYPE_CHECKING:
     import openai
-    from openai.types.chat import ChatCompletion
 
 T = TypeVar("T", bound=BaseModel)
 
 _NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
+_BAD_REQUEST = 400
 _TIMEOUT_STATUS = 408
 _TOO_MANY = 429
 _SERVER_ERROR = 500
@@ -46,7 +48,11 @@ _PRICES: Mapping[str, tuple[int, int]] = {
 }
 _SNAPSHOT = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 _PER_TOKENS = 1_000_000
-_MAX_OUTPUT_TOKENS = 16_000  # models that reason count their reasoning in
+MAX_OUTPUT_TOKENS = 16_000  # models that reason count their reasoning in
+_ENVELOPE_TOKENS = 500  # what an endpoint puts around the texts
+_NEVER_ASKED = frozenset({"ConnectError", "ConnectTimeout", "PoolTimeout"})
+"""Of the HTTP client's errors, those that come before a request has left. The openai package chooses that client."""
+_OPTIONAL = frozenset({"store", "response_format", "max_tokens"})
 _DEFAULT_BASE_URL = "https://api.openai.com/v1"
 
 
@@ -87,9 +93,15 @@ class AiFailed(CadenzaError):  # noqa: N818 - reads as what happened
 class AiBusy(Retryable):
     """The endpoint cannot answer now. ``usage`` is what earlier calls of the same task took, if there were any."""
 
-    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
-        super().__init__(detail, retry_after_s)
-        self.usage: AiUsage | None = None
+    usage: AiUsage | None = None
+
+
+class AiLimited(AiBusy):
+    """A rate limit: the endpoint is well, and says so."""
+
+
+class AiSilent(AiBusy):
+    """It was asked and did not answer in time. It may have worked all the same, and may want to be paid."""
 
 
 class AiRefused(AiFailed):
@@ -132,17 +144,43 @@ class Answer(Generic[T]):
     usage: AiUsage
 
 
-class AiClient:
-    """One connection to one model. A context manager; close it, or keep it for the life of the process."""
+Prices = tuple[int, int]
+"""USD micros per million tokens: input, output."""
 
-    def __init__(self, api_key: str, model: str, base_url: str = "", timeout_s: float = 60.0) -> None:
+
+class Model(Protocol):
+    """Who is asked: an endpoint, or the gate before it."""
+
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        ...
+
+    def ask(self, prompt: Prompt, data: str, answer: type[T]) -> Answer[T]:
+        """See `AiClient.ask`."""
+        ...
+
+
+class AiClient:
+    """One connection to one model. A context manager; close it, or keep it for the life of the process.
+
+    ``price`` is for models that `price_of` does not know, or at other prices than the list's.
+    """
+
+    def __init__(
+        self, api_key: str, model: str, base_url: str = "", timeout_s: float = 60.0, price: Prices | None = None
+    ) -> None:
         import openai  # noqa: PLC0415 - a third of a second that only functions with a model pay
 
         self.model = model
-        self._client = openai.OpenAI(
-            api_key=api_key, base_url=base_url or _DEFAULT_BASE_URL, timeout=timeout_s, max_retries=0
-        )
+        self.price = price or price_of(model)
+        base_url = base_url or _DEFAULT_BASE_URL
+        self.provider = f"ai:{urlsplit(base_url).netloc}"
+        """What all who ask the same endpoint have in common."""
+        self._client = openai.OpenAI(api_key=api_key, base_url=base_url, timeout=timeout_s, max_retries=0)
         self._structured = True
+        self._unknown: set[str] = set()
+        """Parameters that the endpoint has refused."""
 
     def __enter__(self) -> Self:
         return self
@@ -156,7 +194,7 @@ class AiClient:
         """Close the connections."""
         self._client.close()
 
-    def ask(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int = _MAX_OUTPUT_TOKENS) -> Answer[T]:
+    def ask(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int = MAX_OUTPUT_TOKENS) -> Answer[T]:
         """Ask the model to follow ``prompt`` about ``data``.
 
         Raises:
@@ -168,18 +206,38 @@ class AiClient:
         import openai  # noqa: PLC0415 - as above
 
         try:
-            if self._structured:
+            while True:
+                how = self._respond if self._structured else self._chat
                 try:
-                    return self._respond(prompt, data, answer, max_output_tokens)
+                    return how(prompt, data, answer, max_output_tokens)
                 except openai.APIStatusError as error:
-                    if error.status_code not in _NO_SUCH_ENDPOINT or error.code == "model_not_found":
+                    if not self._adapted_to(error):
                         raise
-                    self._structured = False  # and do not ask again
-            return self._chat(prompt, data, answer, max_output_tokens)
         except openai.APIStatusError as error:
             raise _translated(error) from error
         except openai.APIConnectionError as error:  # time-outs are a kind of these
-            raise AiBusy(f"no answer from the AI endpoint: {type(error).__name__}") from error
+            cause = type(error.__cause__).__name__
+            kind = AiBusy if cause in _NEVER_ASKED else AiSilent
+            raise kind(f"no answer from the AI endpoint: {cause}") from error
+
+    def worst_usd_micros(self, prompt: Prompt, data: str, answer: type[BaseModel], max_output_tokens: int) -> int:
+        """The most that a call can cost: no tokenizer makes more tokens than there are bytes."""
+        schema = json.dumps(answer.model_json_schema())
+        size = len(prompt.text.encode()) + len(data.encode()) + 2 * len(schema.encode()) + _ENVELOPE_TOKENS
+        return self._cost(size, max_output_tokens)
+
+    def _adapted_to(self, error: openai.APIStatusError) -> bool:
+        """Whether the endpoint said what it does not know, and it was something that we can do without."""
+        if self._structured:
+            lacks_endpoint = error.status_code in _NO_SUCH_ENDPOINT and error.code != "model_not_found"
+            if lacks_endpoint or _refused_parameter(error).startswith("text"):
+                self._structured = False
+                return True
+        refused = _refused_parameter(error)
+        if refused in _OPTIONAL - self._unknown:
+            self._unknown.add(refused)
+            return True
+        return False
 
     def _respond(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int) -> Answer[T]:
         raw = self._client.responses.with_raw_response.parse(
@@ -188,10 +246,10 @@ class AiClient:
             input=data,
             text_format=answer,
             max_output_tokens=max_output_tokens,
-            store=False,
+            **self._known({"store": False}),
         )
         # The envelope first: a cut-off answer does not parse, and what it cost must be known all the same.
-        envelope = _Response.of(raw.http_response.content)
+        envelope = _read(Response, raw.http_response.content)
         usage = self._usage(prompt, envelope.usage.input_tokens, envelope.usage.output_tokens)
         if refusal := envelope.refusal:
             raise AiRefused(f"the model refused: {refusal}", usage)
@@ -209,7 +267,9 @@ class AiClient:
 
     def _chat(self, prompt: Prompt, data: str, answer: type[T], max_output_tokens: int) -> Answer[T]:
         schema = json.dumps(answer.model_json_schema(), ensure_ascii=False)
-        completion = self._client.chat.completions.create(
+        limit = "max_completion_tokens" if "max_tokens" in self._unknown else "max_tokens"
+        create: Callable[..., Any] = self._client.chat.completions.with_raw_response.create
+        raw = create(
             model=self.model,
             messages=[
                 {
@@ -218,10 +278,10 @@ class AiClient:
                 },
                 {"role": "user", "content": data},
             ],
-            response_format={"type": "json_object"},
-            max_tokens=max_output_tokens,
+            **self._known({"response_format": {"type": "json_object"}, limit: max_output_tokens}),
         )
-        usage = self._usage(prompt, *_chat_tokens(completion))
+        completion = _read(Completion, raw.http_response.content)
+        usage = self._usage(prompt, completion.usage.prompt_tokens, completion.usage.completion_tokens)
         if not completion.choices:
             raise AiInvalid("the answer is empty", usage)
         choice = completion.choices[0]
@@ -230,83 +290,61 @@ class AiClient:
         if choice.finish_reason == "length":
             raise AiInvalid("the answer is incomplete: max_tokens", usage)
         try:
-            return Answer(answer.model_validate_json(_unfenced(choice.message.content or "")), usage)
+            return Answer(answer.model_validate_json(unfenced(choice.message.content or "")), usage)
         except ValidationError as error:
             raise AiInvalid(_faults(error), usage) from error
 
+    def _known(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in parameters.items() if name not in self._unknown}
+
     def _usage(self, prompt: Prompt, input_tokens: int, output_tokens: int) -> AiUsage:
-        price = price_of(self.model)
-        cost = 0 if price is None else -(-(input_tokens * price[0] + output_tokens * price[1]) // _PER_TOKENS)
         return AiUsage(
             model=self.model,
             prompt_version=prompt.version,
             input_tokens=input_tokens,
             output_tokens=output_tokens,
-            cost_usd_micros=cost,
-            priced=price is not None,
+            cost_usd_micros=self._cost(input_tokens, output_tokens),
+            priced=self.price is not None,
         )
+
+    def _cost(self, input_tokens: int, output_tokens: int) -> int:
+        price = self.price or (0, 0)
+        return -(-(input_tokens * price[0] + output_tokens * price[1]) // _PER_TOKENS)
 
 
 def client_for(settings: AiSettings, api_key: str) -> AiClient | None:
-    """The client that an installation is set up for, or None: without a key the work is done offline."""
-    return AiClient(api_key, settings.openai_model, settings.openai_base_url) if api_key else None
+    """The client that an installation is set up for, or None: without a key the work is done offline.
+
+    Raises:
+        ConfigurationError: One of the two prices is missing.
+    """
+    if not api_key:
+        return None
+    paid, made = settings.openai_input_usd_per_million, settings.openai_output_usd_per_million
+    if (paid is None) is not (made is None):
+        raise ConfigurationError("set both OPENAI_INPUT_USD_PER_MILLION and OPENAI_OUTPUT_USD_PER_MILLION, or neither")
+    price = None if paid is None or made is None else (round(paid * 1_000_000), round(made * 1_000_000))
+    return AiClient(api_key, settings.openai_model, settings.openai_base_url, price=price)
 
 
-def price_of(model: str) -> tuple[int, int] | None:
-    """USD micros per million (input, output) tokens of a model or a dated snapshot of it; None if unknown."""
+def price_of(model: str) -> Prices | None:
+    """The list price of a model or a dated snapshot of it; None if unknown."""
     return _PRICES.get(_SNAPSHOT.sub("", model))
 
 
 # --- the endpoint's side -----------------------------------------------------------------------------------------
 
 
-class _Tokens(BaseModel):
-    input_tokens: int = 0
-    output_tokens: int = 0
+def _read(envelope: type[T], body: bytes) -> T:
+    try:
+        return envelope.model_validate_json(body)
+    except ValidationError as error:
+        raise AiInvalid("the endpoint's answer is not what its API promises") from error
 
 
-class _Incomplete(BaseModel):
-    reason: str | None = None
-
-
-class _Content(BaseModel):
-    type: str = ""
-    refusal: str | None = None
-
-
-class _Item(BaseModel):
-    type: str = ""
-    content: list[_Content] | None = None
-
-
-class _Response(BaseModel):
-    """As much of a response as we rely on; compatible endpoints leave out the rest."""
-
-    status: str = "completed"
-    incomplete_details: _Incomplete | None = None
-    output: list[_Item] = []
-    usage: _Tokens = _Tokens()
-
-    @classmethod
-    def of(cls, body: bytes) -> _Response:
-        try:
-            return cls.model_validate_json(body)
-        except ValidationError as error:
-            raise AiInvalid("the endpoint's answer is not a response object") from error
-
-    @property
-    def refusal(self) -> str:
-        parts = (part for item in self.output for part in item.content or () if part.type == "refusal")
-        return next((part.refusal or "no reason given" for part in parts), "")
-
-
-def _chat_tokens(completion: ChatCompletion) -> tuple[int, int]:
-    return (completion.usage.prompt_tokens, completion.usage.completion_tokens) if completion.usage else (0, 0)
-
-
-def _unfenced(text: str) -> str:
-    """JSON without the code fence that some models put around it."""
-    return re.sub(r"^\s*```(?:json)?\s*|\s*```\s*$", "", text)
+def _refused_parameter(error: openai.APIStatusError) -> str:
+    """The parameter that the endpoint does not take, as far as it says so; else ""."""
+    return (error.param or "") if error.status_code == _BAD_REQUEST else ""
 
 
 def _faults(error: ValidationError) -> str:
@@ -319,21 +357,8 @@ def _translated(error: openai.APIStatusError) -> CadenzaError:
     if error.code == "insufficient_quota":  # a 429 that waiting does not mend
         return AiRejected("the AI endpoint's quota is used up")
     if status in {_TIMEOUT_STATUS, _TOO_MANY} or status >= _SERVER_ERROR:
-        return AiBusy(f"the AI endpoint answered {status}", retry_after_s(error.response.headers))
+        kind = AiLimited if status == _TOO_MANY else AiBusy
+        return kind(f"the AI endpoint answered {status}", retry_after_s(error.response.headers))
     if error.code == "content_filter":
         return AiRefused("the endpoint's content filter refused the request")
     return AiRejected(f"the AI endpoint refuses the request: {status} {error.code or ''}".rstrip())
-
-
-def retry_after_s(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait: ``retry-after-ms``, or ``retry-after`` (RFC 9110: seconds, or a date, read against ``date``)."""
-    try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
-        value = headers.get("retry-after", "")
-        if re.fullmatch(r"\d+(\.\d+)?", value):
-            return float(value)
-        wait = parsedate_to_datetime(value) - parsedate_to_datetime(headers.get("date", ""))
-        return max(0.0, wait.total_seconds())
-    except (ValueError, TypeError):
-        return None

@@ -3,7 +3,8 @@
 A queue's receives count what a message itself is to blame for: after three it is poison and goes to the DLQ. Passing
 trouble must not use them up, or a database's absence of minutes would fill the DLQs. So a message that meets it is
 put back: sent again to its own queue, with a growing delay and a count of its tries, and the received copy is done.
-Between the two SQS may have both; messages are safe to repeat.
+Between the two SQS may have both; messages are safe to repeat. What merely waits for its turn (`Postponed`) is put back
+too, and not counted: it may wait for as long as it takes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from cadenza.core import aws
-from cadenza.core.errors import Retryable
+from cadenza.core.errors import Postponed, Retryable
 from cadenza.core.log import get_logger
 
 if TYPE_CHECKING:
@@ -139,9 +140,8 @@ def _well(handle: Callable[[Sequence[M]], None], record: SqsRecord, message: M, 
     try:
         handle([message])
     except Retryable as error:
-        get_logger().warning(
-            "message.put_back", detail=error.detail, tries=_tries(record), sqs_message_id=record["messageId"]
-        )
+        tell = get_logger().info if isinstance(error, Postponed) else get_logger().warning
+        tell("message.put_back", detail=error.detail, tries=_tries(record), sqs_message_id=record["messageId"])
         return _put_back(record, error, sqs)
     except Exception:  # noqa: BLE001 - whatever one message breaks, the others of its batch go on
         get_logger().exception("message.failed", sqs_message_id=record["messageId"])
@@ -158,7 +158,7 @@ def _put_back(record: SqsRecord, error: Retryable, sqs: SQSClient | None) -> boo
     """Send the message again, to come back later. False: SQS did not take it, or it has come back often enough."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - comes with the client
 
-    tries = _tries(record) + 1
+    tries = _tries(record) + (not isinstance(error, Postponed))
     if tries > MAX_TRIES:
         return False
     client = sqs or aws.sqs()

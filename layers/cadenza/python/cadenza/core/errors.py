@@ -81,5 +81,16 @@ class Retryable(CadenzaError):  # noqa: N818
         self.retry_after_s = retry_after_s
 
 
+class Postponed(Retryable):
+    """It is not the work's turn: nothing has failed, so it counts neither as an attempt nor as a try of its message.
+
+    ``retry_after_s`` is always known.
+    """
+
+    def __init__(self, detail: str, retry_after_s: float) -> None:
+        super().__init__(detail, retry_after_s)
+        self.wait_s = retry_after_s
+
+
 class ConfigurationError(CadenzaError):
     """A setting is missing or malformed; the message names it."""

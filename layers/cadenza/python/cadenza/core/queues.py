@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cadenza.core import aws
 from cadenza.core.errors import Retryable
+from cadenza.core.log import get_logger
 from cadenza.core.messages import Message
 
 if TYPE_CHECKING:
@@ -87,3 +88,11 @@ def _batches(
         size += entry_size
     if batch:
         yield batch
+
+
+def hint(queue: Queue, outgoing: Sequence[Outgoing | Message]) -> None:
+    """Send hints; those that SQS does not take are left to the safety sweep."""
+    try:
+        queue.send(outgoing)
+    except Retryable as error:
+        get_logger().error("hints.left_to_sweep", reason=error.detail, count=len(outgoing))

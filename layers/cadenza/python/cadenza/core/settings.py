@@ -86,6 +86,9 @@ class AiSettings(Settings):
 
     openai_base_url: str = ""
     openai_model: str = "gpt-5-mini"
+    openai_input_usd_per_million: float | None = Field(default=None, ge=0)
+    """With the next one: what a million tokens cost, for a model whose list price we do not know. 0: it is free."""
+    openai_output_usd_per_million: float | None = Field(default=None, ge=0)
 
 
 class CrawlSettings(Settings):

@@ -241,6 +241,16 @@ JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
 }
 
 
+class AiOutcome(StrEnum):
+    """What a call of a model came to."""
+
+    ANSWERED = "answered"
+    UNUSABLE = "unusable"
+    """It was paid for, but refused, cut off, or not what was asked for."""
+    UNKNOWN = "unknown"
+    """Nobody heard how it ended: it counts with the most that it can have cost."""
+
+
 class BatchStatus(StrEnum):
     """An import of leads: its crawls and plans are still being handed out, or all of them have been."""
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cadenza.contacts.model import ContactKind, FoundContact
-from cadenza.core.ai import AiClient, AiUsage, as_data, load_prompt
+from cadenza.core.ai import AiUsage, Model, as_data, load_prompt
 from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, tone_of
 from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
 from cadenza.leads.extract import Extraction, extract_contacts
@@ -46,7 +46,7 @@ def analyse_offline(domain: str, pages: Iterable[Page]) -> Analysis:
     return _conclude(corpus, basis, claims, extract_contacts(corpus, basis.language), _BY_RULE)
 
 
-def analyse_with_ai(client: AiClient, domain: str, pages: Iterable[Page]) -> Analysis:
+def analyse_with_ai(client: Model, domain: str, pages: Iterable[Page]) -> Analysis:
     """Analyse a site with a model. The model proposes; what it cannot prove from the pages is dropped and counted.
 
     Addresses come from the pages by rule. The model may say whose they are, if name and title stand on a page; it can

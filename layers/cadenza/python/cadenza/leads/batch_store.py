@@ -181,7 +181,7 @@ _NEXT_LEADS = text(f"""
 
 _PUT_OFF_STILL = f"""
     j.campaign_id = :campaign_id AND j.status = '{JobStatus.QUEUED}' AND j.kind = '{JobKind.PLANNING}'
-    AND j.attempts_made = 0 AND j.next_attempt_at IS NOT NULL
+    AND j.runs = 0 AND j.next_attempt_at IS NOT NULL
 """
 
 

@@ -16,12 +16,12 @@ from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import BatchId, CampaignId, ContactId, LeadId, WorkspaceId, new_id
 from cadenza.core.messages import BatchTaken
-from cadenza.core.queues import Queue
+from cadenza.core.queues import Queue, hint
 from cadenza.core.states import LeadStatus
 from cadenza.leads import batch_store, store
 from cadenza.leads.batch_store import Batch, Known
 from cadenza.leads.importing import LeadList, Row
-from cadenza.leads.intake import hint, lock_campaign
+from cadenza.leads.intake import lock_campaign
 from cadenza.leads.ordering import order
 
 

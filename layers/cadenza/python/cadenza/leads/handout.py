@@ -16,9 +16,10 @@ from sqlalchemy import Connection
 
 from cadenza.core import jobs
 from cadenza.core.ids import ContactId
-from cadenza.core.messages import BatchTaken, CrawlWanted, PlanWanted
+from cadenza.core.messages import BatchTaken, PlanWanted
 from cadenza.core.queues import Outgoing, delay_until
 from cadenza.leads import batch_store
+from cadenza.leads.ordering import order_crawls
 
 STEP_S: Final = 30
 CRAWLS: Final = 100
@@ -32,7 +33,7 @@ class Step:
     """What to send now. ``goes_on``: there is more, so the message itself is to come back."""
 
     goes_on: bool = False
-    crawls: list[CrawlWanted] = field(default_factory=list[CrawlWanted])
+    crawls: list[Outgoing] = field(default_factory=list[Outgoing])
     plans: list[Outgoing] = field(default_factory=list[Outgoing])
 
 
@@ -41,13 +42,8 @@ def step(conn: Connection, message: BatchTaken, now: datetime) -> Step:
     batch = batch_store.begin_step(conn, message.batch_id, now - timedelta(seconds=STEP_S / 2), now)
     if batch is None:
         return Step()
-    works = [jobs.crawl(batch.workspace_id, lead_id) for lead_id in batch_store.next_leads(conn, batch.id, CRAWLS)]
-    new = jobs.enqueue(conn, works, now)
-    crawls = [
-        CrawlWanted(workspace_id=work.workspace_id, lead_id=work.lead_id, correlation_id=message.correlation_id)
-        for work in works
-        if work.key in new and work.lead_id is not None
-    ]
+    lead_ids = batch_store.next_leads(conn, batch.id, CRAWLS)
+    crawls = order_crawls(conn, batch.workspace_id, lead_ids, now, message.correlation_id)
     plans: list[Outgoing] = []
     if batch.campaign_id is not None:
         for due in batch_store.due_plans(conn, batch.campaign_id, now + timedelta(seconds=STEP_S), PLANS):

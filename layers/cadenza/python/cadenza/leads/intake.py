@@ -7,17 +7,15 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import Conflict, NotFound, Retryable
+from cadenza.core.errors import Conflict, NotFound
 from cadenza.core.ids import CampaignId, LeadId, WorkspaceId
-from cadenza.core.log import get_logger
-from cadenza.core.messages import CrawlWanted, Message
-from cadenza.core.queues import Outgoing, Queue
+from cadenza.core.queues import Outgoing, Queue, hint
 from cadenza.core.states import CAMPAIGN_MOVES, CampaignStatus, LeadStatus
 from cadenza.leads import store
 from cadenza.leads.domains import normalise
+from cadenza.leads.ordering import order_crawls
 from cadenza.leads.service import order_plans, staggered
 
 
@@ -54,7 +52,11 @@ class LeadIntake:
             known, _ = store.add(conn, self.workspace_id, domain, start_url, now)
             # The lock orders us and an analysis that ends just now: it sees the assignment, or we see its contacts.
             lead = store.find(conn, known.id, lock=True) or known
-            crawl = lead.status is LeadStatus.NEW and jobs.enqueue(conn, [jobs.crawl(self.workspace_id, lead.id)], now)
+            crawls = (
+                order_crawls(conn, self.workspace_id, [lead.id], now, correlation_id)
+                if lead.status is LeadStatus.NEW
+                else []
+            )
             plans: list[Outgoing] = []
             if campaign_id is not None:
                 lock_campaign(conn, campaign_id)
@@ -63,9 +65,7 @@ class LeadIntake:
                     stagger_s = store.stagger_s(conn, self.workspace_id)
                     unread = lead.status is LeadStatus.FAILED
                     plans = staggered(order_plans(conn, lead, now, unread=unread), stagger_s, correlation_id)
-        if crawl:
-            wanted = CrawlWanted(workspace_id=self.workspace_id, lead_id=lead.id, correlation_id=correlation_id)
-            hint(self.lead_queue, [wanted])
+        hint(self.lead_queue, crawls)
         hint(self.creation_queue, plans)
         if campaign_id is not None and not plans and lead.status in (LeadStatus.ANALYZED, LeadStatus.FAILED):
             self.settled([campaign_id])
@@ -80,11 +80,3 @@ def lock_campaign(conn: Connection, campaign_id: CampaignId) -> None:
     status = CampaignStatus(found)
     if not CAMPAIGN_MOVES[status]:
         raise Conflict(f"the campaign is {status}: it takes no more leads")
-
-
-def hint(queue: Queue, outgoing: Sequence[Outgoing | Message]) -> None:
-    """Send hints; those that SQS does not take are left to the safety sweep."""
-    try:
-        queue.send(outgoing)
-    except Retryable as error:
-        get_logger().error("hints.left_to_sweep", reason=error.detail, count=len(outgoing))

@@ -1,4 +1,4 @@
-"""Plans on order: who of which leads gets a campaign, in the ledger, for one lead or ten thousand."""
+"""Crawls and plans on order: what is to be done about which leads, in the ledger, for one lead or ten thousand."""
 
 from __future__ import annotations
 
@@ -11,8 +11,26 @@ from sqlalchemy import Connection
 from cadenza.contacts import store as contacts_store
 from cadenza.core import jobs
 from cadenza.core.ids import CampaignId, LeadId, WorkspaceId
-from cadenza.core.messages import PlanWanted
+from cadenza.core.messages import CrawlWanted, PlanWanted
+from cadenza.core.queues import Outgoing, delay_until
 from cadenza.core.states import JobStatus
+from cadenza.leads import store
+
+
+def order_crawls(
+    conn: Connection, workspace_id: WorkspaceId, lead_ids: Sequence[LeadId], now: datetime, correlation_id: str
+) -> list[Outgoing]:
+    """Put a crawl job in the ledger for each new site, one behind the other; the hints of those that had none."""
+    works = [jobs.crawl(workspace_id, lead_id) for lead_id in lead_ids]
+    begin_at = jobs.enqueue(conn, works, now, every_s=store.lead_stagger_s(conn, workspace_id))
+    return [
+        Outgoing(
+            CrawlWanted(workspace_id=workspace_id, lead_id=lead_id, correlation_id=correlation_id),
+            delay_until(begin_at[work.key], now),
+        )
+        for lead_id, work in zip(lead_ids, works, strict=True)
+        if work.key in begin_at
+    ]
 
 
 def order(

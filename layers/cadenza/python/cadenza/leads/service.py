@@ -12,10 +12,10 @@ from typing import Protocol, assert_never
 from sqlalchemy import Connection
 
 from cadenza.contacts import store as contacts_store
-from cadenza.core import ai_usage, jobs
+from cadenza.core import ai_calls, jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import CadenzaError, Retryable
+from cadenza.core.errors import CadenzaError, Postponed
 from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId
 from cadenza.core.messages import (
     AnalysisWanted,
@@ -34,9 +34,7 @@ from cadenza.leads.model import Page
 from cadenza.leads.ordering import order
 from cadenza.leads.report import Analysis
 
-
-class GivenUp(jobs.Settled):
-    """The lead has ended as failed, with its reason in the ledger: the message is done."""
+NOTHING_READ = "no page of the site could be read"
 
 
 class CrawlFailed(CadenzaError):  # noqa: N818 - reads as what happened
@@ -58,8 +56,11 @@ class Crawling(Protocol):
 class Analyst(Protocol):
     """Who reads sites."""
 
-    def analyse(self, lead: store.Lead, pages: Sequence[Page]) -> Analysis:
-        """The report and the contacts; may raise `Retryable`."""
+    def analyse(self, domain: str, pages: Sequence[Page], begun: jobs.Begun, *, fall_back: bool) -> Analysis:
+        """The report and the contacts, for the job that has begun; may raise `Retryable`, or `jobs.Skip`.
+
+        ``fall_back`` allows rules where a model has no answer.
+        """
         ...
 
 
@@ -105,22 +106,28 @@ class LeadPipeline:
         work = jobs.crawl(message.workspace_id, message.lead_id)
         now = self.clock()
         with self.database.worker() as conn:
-            # A crawl that a provider works on stays ACTIVE for minutes: Busy is no trouble here.
-            if not isinstance(jobs.begin(conn, work, now), jobs.Begun):
-                return
+            match jobs.begin(conn, work, now):
+                case jobs.Begun() as begun:
+                    pass
+                case jobs.Early(due_at):
+                    raise Postponed("the crawl waits for its turn", (due_at - now).total_seconds())
+                case jobs.Busy() | jobs.Over():
+                    return  # a crawl that a provider works on stays ACTIVE for minutes: that is no trouble
             lead = store.find(conn, message.lead_id)
             if lead is None:
                 jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, "unknown lead"), now)
                 return
             store.move(conn, lead.id, LeadStatus.CRAWLING, now)
-        with self._attempt(work, lead):
+        with self._attempt(begun, lead):
             # A crawl id says that a crawl was begun and never reported: ask for its pages before paying for another.
             started = self.crawling.pages(lead.crawl_id) if lead.crawl_id else self.crawling.start(lead)
+            if not started:
+                raise CrawlFailed(NOTHING_READ)
         if isinstance(started, str):
             with self.database.worker() as conn:
                 store.note_crawl(conn, lead.id, started, self.clock())
         else:
-            self._store_pages(lead, started, message.correlation_id)
+            self._store_pages(begun, lead, started, message.correlation_id)
 
     def _take_report(self, message: CrawlReported) -> None:
         work = jobs.crawl(message.workspace_id, message.lead_id)
@@ -132,28 +139,23 @@ class LeadPipeline:
                 return
             if lead.status is not LeadStatus.CRAWLING:
                 return  # reported before, or the lead has been given up
-        with self._attempt(work, lead):
+            begun = jobs.take_over(conn, work, now)
+        with self._attempt(begun, lead):
             if message.status is CrawlStatus.FAILED:
                 raise CrawlFailed(f"crawl failed: {message.error or 'no reason given'}")
             pages = self.crawling.pages(message.crawl_id)
-        self._store_pages(lead, pages, message.correlation_id)
-
-    def _store_pages(self, lead: store.Lead, pages: Sequence[Page], correlation_id: str) -> None:
-        crawl, analysis = jobs.crawl(lead.workspace_id, lead.id), jobs.analysis(lead.workspace_id, lead.id)
-        now = self.clock()
-        given_up = Leftover()
-        with self.database.worker() as conn:
             if not pages:
-                given_up = _fail_lead(conn, lead, crawl, "no page of the site could be read", now)
-            elif not store.move(conn, lead.id, LeadStatus.CRAWLED, now):
+                raise CrawlFailed(NOTHING_READ)
+        self._store_pages(begun, lead, pages, message.correlation_id)
+
+    def _store_pages(self, begun: jobs.Begun, lead: store.Lead, pages: Sequence[Page], correlation_id: str) -> None:
+        now = self.clock()
+        with self.database.worker() as conn:
+            if not store.move(conn, lead.id, LeadStatus.CRAWLED, now):
                 return  # another delivery was faster
-            else:
-                store.save_pages(conn, lead, pages, now)
-                jobs.finish(conn, crawl, jobs.Ending(JobStatus.COMPLETED, result={"pages": len(pages)}), now)
-                jobs.enqueue(conn, [analysis], now)
-        if not pages:
-            self._pass_on(given_up)
-            return
+            store.save_pages(conn, lead, pages, now)
+            _complete(conn, begun, {"pages": len(pages)}, now)
+            jobs.enqueue(conn, [jobs.analysis(lead.workspace_id, lead.id)], now)
         self.lead_queue.send(
             [AnalysisWanted(workspace_id=lead.workspace_id, lead_id=lead.id, correlation_id=correlation_id)]
         )
@@ -164,32 +166,25 @@ class LeadPipeline:
         work = jobs.analysis(message.workspace_id, message.lead_id)
         now = self.clock()
         with self.database.worker() as conn:
-            match jobs.begin(conn, work, now):
-                case jobs.Busy():
-                    raise Retryable("this lead is being analysed")
-                case jobs.Over():
-                    return
-                case jobs.Begun():
-                    pass
+            begun = jobs.take(conn, work, now)
             lead = store.find(conn, message.lead_id)
             if lead is None:
                 jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, "unknown lead"), now)
                 return
             store.move(conn, lead.id, LeadStatus.ANALYZING, now)
-            pages = store.pages(conn, lead.id)
-        with self._attempt(work, lead):
-            analysis = self.analyst.analyse(lead, pages)
-        self._store_analysis(lead, pages, analysis, message.correlation_id)
+            pages, fall_back = store.pages(conn, lead.id), store.offline_fallback(conn, lead.workspace_id)
+        with self._attempt(begun, lead):
+            analysis = self.analyst.analyse(lead.domain, pages, begun, fall_back=fall_back)
+        self._store_analysis(begun, lead, pages, analysis, message.correlation_id)
 
-    def _store_analysis(self, lead: store.Lead, pages: Sequence[Page], analysis: Analysis, correlation_id: str) -> None:
+    def _store_analysis(
+        self, begun: jobs.Begun, lead: store.Lead, pages: Sequence[Page], analysis: Analysis, correlation_id: str
+    ) -> None:
         now = self.clock()
         with self.database.worker() as conn:
             if not store.move(conn, lead.id, LeadStatus.ANALYZED, now):
                 return
             store.save_analysis(conn, lead, analysis, _input_hash(pages, analysis), now)
-            work = jobs.analysis(lead.workspace_id, lead.id)
-            if analysis.usage is not None:
-                ai_usage.record(conn, analysis.usage, ai_usage.Purpose.ANALYSIS, work, now)
             created = contacts_store.upsert(conn, lead.workspace_id, lead.id, analysis.contacts, now)
             result: dict[str, object] = {
                 "contacts_found": len(analysis.contacts),
@@ -197,8 +192,7 @@ class LeadPipeline:
                 "site_analysis_success": bool(analysis.report.claims),
                 "contact_extraction_success": bool(analysis.contacts),
             }
-            ending = jobs.Ending(JobStatus.COMPLETED, result=result)
-            jobs.finish(conn, work, ending, now)
+            _complete(conn, begun, result, now)
             wanted = order_plans(conn, lead, now)
             stagger_s = store.stagger_s(conn, lead.workspace_id)
             waiting = [] if wanted else store.taking_campaigns(conn, lead.id)
@@ -208,22 +202,17 @@ class LeadPipeline:
     # --- trouble -------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _attempt(self, work: jobs.Work, lead: store.Lead) -> Generator[None]:
-        """Count what fails inside: another attempt later, or the end of the lead."""
+    def _attempt(self, begun: jobs.Begun, lead: store.Lead) -> Generator[None]:
+        """An attempt after which, if it was the last in vain, the lead ends too."""
         given_up = Leftover()
 
         def give_up(conn: Connection, reason: str) -> None:
             nonlocal given_up
-            given_up = _fail_lead(conn, lead, work, reason, self.clock())
+            given_up = _give_up(conn, lead, reason, self.clock())
 
         try:
-            with jobs.attempt(self.database, work, self.clock, give_up):
-                try:
-                    yield
-                except CrawlFailed as error:
-                    with self.database.worker() as conn:
-                        give_up(conn, str(error))
-                    raise GivenUp from error
+            with jobs.attempt(self.database, begun, self.clock, give_up):
+                yield
         finally:
             self._pass_on(given_up)
 
@@ -247,28 +236,13 @@ class LeadPipeline:
 
     def _sweep(self) -> None:
         """Ask again for jobs whose hint was lost, or whose worker died, and for imports that nobody hands out."""
+        now = self.clock()
         with self.database.worker() as conn:
-            stale = jobs.stale(conn, tuple(JobKind), self.clock())
-            imports = handout.stalled(conn, self.clock())
-        self.lead_queue.send(imports)
-        for work in stale:
-            match work.kind:
-                case JobKind.CRAWL if work.lead_id is not None:
-                    self.lead_queue.send([CrawlWanted(workspace_id=work.workspace_id, lead_id=work.lead_id)])
-                case JobKind.ANALYSIS if work.lead_id is not None:
-                    self.lead_queue.send([AnalysisWanted(workspace_id=work.workspace_id, lead_id=work.lead_id)])
-                case JobKind.PLANNING if work.contact_id is not None and work.campaign_id is not None:
-                    self.creation_queue.send(
-                        [
-                            PlanWanted(
-                                workspace_id=work.workspace_id,
-                                campaign_id=work.campaign_id,
-                                contact_id=work.contact_id,
-                            )
-                        ]
-                    )
-                case _:
-                    pass
+            ai_calls.tidy(conn, now)
+            hints = [hint for work in jobs.stale(conn, tuple(JobKind), now) if (hint := hint_of(work)) is not None]
+            imports = handout.stalled(conn, now)
+        self.lead_queue.send([*imports, *(hint for hint in hints if not isinstance(hint, PlanWanted))])
+        self.creation_queue.send([hint for hint in hints if isinstance(hint, PlanWanted)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,14 +253,38 @@ class Leftover:
     plans: list[Outgoing] = field(default_factory=list[Outgoing])
 
 
-def _fail_lead(conn: Connection, lead: store.Lead, work: jobs.Work, reason: str, now: datetime) -> Leftover:
-    """Give the lead up."""
+def _give_up(conn: Connection, lead: store.Lead, reason: str, now: datetime) -> Leftover:
+    """The lead has failed."""
     store.move(conn, lead.id, LeadStatus.FAILED, now, reason=reason)
-    jobs.finish(conn, work, jobs.Ending(JobStatus.FAILED, reason), now)
     wanted = order_plans(conn, lead, now, unread=True)
     if wanted:
         return Leftover(plans=staggered(wanted, store.stagger_s(conn, lead.workspace_id)))
     return Leftover(waiting=store.taking_campaigns(conn, lead.id))
+
+
+def hint_of(work: jobs.Work, correlation_id: str = "") -> CrawlWanted | AnalysisWanted | PlanWanted | None:
+    """The message that asks for a job's work; None where there is nobody to do it for."""
+    hint: CrawlWanted | AnalysisWanted | PlanWanted
+    match work:
+        case jobs.Work(JobKind.CRAWL, lead_id=lead_id) if lead_id is not None:
+            hint = CrawlWanted(workspace_id=work.workspace_id, lead_id=lead_id)
+        case jobs.Work(JobKind.ANALYSIS, lead_id=lead_id) if lead_id is not None:
+            hint = AnalysisWanted(workspace_id=work.workspace_id, lead_id=lead_id)
+        case jobs.Work(JobKind.PLANNING, contact_id=contact, campaign_id=campaign) if contact and campaign:
+            hint = PlanWanted(workspace_id=work.workspace_id, campaign_id=campaign, contact_id=contact)
+        case _:
+            return None
+    return hint.model_copy(update={"correlation_id": correlation_id})
+
+
+def _complete(conn: Connection, begun: jobs.Begun, result: dict[str, object], now: datetime) -> None:
+    """End a job well.
+
+    Raises:
+        Settled: It is somebody else's by now: nothing of what came of it may be stored.
+    """
+    if not jobs.finish(conn, begun.work, jobs.Ending(JobStatus.COMPLETED, result=result), now, begun):
+        raise jobs.Settled("the job is somebody else's by now")
 
 
 def _skip_unknown_lead(conn: Connection, message: CrawlReported, now: datetime) -> None:

@@ -177,12 +177,24 @@ def taking_campaigns(conn: Connection, lead_id: LeadId) -> list[CampaignId]:
     return list(rows.scalars())
 
 
+def offline_fallback(conn: Connection, workspace_id: WorkspaceId) -> bool:
+    """Whether sites may be read by rule where a model has no answer."""
+    query = text("SELECT offline_fallback FROM automation_settings WHERE workspace_id = :id")
+    return bool(conn.execute(query, {"id": workspace_id}).scalar())
+
+
 def stagger_s(conn: Connection, workspace_id: WorkspaceId) -> int:
     """Seconds between two plans on order in this workspace."""
     found = conn.execute(
         text("SELECT stagger_s FROM automation_settings WHERE workspace_id = :id"), {"id": workspace_id}
     ).scalar()
     return int(found or 0)
+
+
+def lead_stagger_s(conn: Connection, workspace_id: WorkspaceId) -> int:
+    """Seconds between the crawls of two sites that come in at once."""
+    query = text("SELECT lead_stagger_s FROM automation_settings WHERE workspace_id = :id")
+    return int(conn.execute(query, {"id": workspace_id}).scalar() or 0)
 
 
 def workspace_exists(conn: Connection, workspace_id: WorkspaceId) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from cadenza.core.ai import AiBusy, AiClient, AiFailed, AiUsage, as_data, load_prompt
+from cadenza.core.ai import AiBusy, AiFailed, AiUsage, Model, as_data, load_prompt
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.findings import Compiled, Finding
 from cadenza.planning.lint import lint_pace, lint_plan
@@ -44,7 +44,7 @@ class AiPlan:
     usage: AiUsage
 
 
-def plan_with_ai(client: AiClient, brief: PlanBrief, compile_plan: Compile) -> AiPlan:
+def plan_with_ai(client: Model, brief: PlanBrief, compile_plan: Compile) -> AiPlan:
     """Let a model plan; compile and lint what it wrote, and let it repair at most twice.
 
     Raises:

@@ -7,8 +7,9 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from cadenza.core.ai import AiClient, AiFailed, AiUsage
-from cadenza.core.errors import CadenzaError
+from cadenza.core.ai import AiFailed, AiUsage
+from cadenza.core.ai_gate import AiGate
+from cadenza.core.jobs import Begun, Skip
 from cadenza.core.log import get_logger
 from cadenza.planning.ai import Compile, errors_of, plan_with_ai
 from cadenza.planning.brief import PlanBrief
@@ -24,19 +25,15 @@ class Planned:
     usage: AiUsage | None = None
 
 
-class NoPlan(CadenzaError):  # noqa: N818 - reads as what happened
-    """There is no plan fit to send; the text says why. ``usage`` is what a model took on the way."""
-
-    def __init__(self, detail: str, usage: AiUsage | None) -> None:
-        super().__init__(detail)
-        self.usage = usage
+class NoPlan(Skip):
+    """There is no plan fit to send; the text says why."""
 
 
 class Planner(Protocol):
     """Writes plans."""
 
-    def plan(self, brief: PlanBrief, *, fall_back: bool) -> Planned:
-        """A plan for this brief. ``fall_back`` allows a plan by rule where a model has none.
+    def plan(self, brief: PlanBrief, begun: Begun, *, fall_back: bool) -> Planned:
+        """A plan for this brief, for the job that has begun. ``fall_back`` allows rules where a model has no plan.
 
         Raises:
             Retryable: It may work later.
@@ -51,7 +48,7 @@ class OfflinePlanner:
 
     compile_plan: Compile
 
-    def plan(self, brief: PlanBrief, *, fall_back: bool) -> Planned:  # noqa: ARG002 - it is the fallback
+    def plan(self, brief: PlanBrief, begun: Begun, *, fall_back: bool) -> Planned:  # noqa: ARG002 - it is the fallback
         """See `Planner.plan`."""
         return _by_rule(brief, self.compile_plan, None)
 
@@ -60,16 +57,16 @@ class OfflinePlanner:
 class AiPlanner:
     """By a model, within what the compiler and the linter let pass."""
 
-    client: AiClient
+    gate: AiGate
     compile_plan: Compile
 
-    def plan(self, brief: PlanBrief, *, fall_back: bool) -> Planned:
+    def plan(self, brief: PlanBrief, begun: Begun, *, fall_back: bool) -> Planned:
         """See `Planner.plan`."""
         try:
-            planned = plan_with_ai(self.client, brief, self.compile_plan)
+            planned = plan_with_ai(self.gate.asking_for(begun), brief, self.compile_plan)
         except AiFailed as error:
             if not fall_back:
-                raise NoPlan(error.detail, error.usage) from error
+                raise NoPlan(error.detail) from error
             get_logger().warning("planning.offline", detail=error.detail)
             return _by_rule(brief, self.compile_plan, error.usage)
         return Planned(planned.plan, planned.model, planned.usage)
@@ -80,5 +77,5 @@ def _by_rule(brief: PlanBrief, compile_plan: Compile, usage: AiUsage | None) -> 
     plan = plan_offline(brief)
     if errors := errors_of(plan, brief, compile_plan):
         codes = ", ".join(sorted({str(error.code) for error in errors}))
-        raise NoPlan(f"the plan by rule is not fit to send: {codes}", usage)
+        raise NoPlan(f"the plan by rule is not fit to send: {codes}")
     return Planned(plan, "offline", usage)

@@ -25,11 +25,12 @@ from cadenza.core.tables.delivery import (
 )
 from cadenza.core.tables.execution import campaign_transitions, finished_actions, scheduled_actions
 from cadenza.core.tables.leads import lead_analyses, lead_batches, lead_pages, leads
-from cadenza.core.tables.operations import ai_usage, circuit_breakers, heartbeats, idempotency_keys, jobs
+from cadenza.core.tables.operations import ai_calls, ai_usage, circuit_breakers, heartbeats, idempotency_keys, jobs
 from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
 
 __all__ = [
     "METADATA",
+    "ai_calls",
     "ai_usage",
     "api_keys",
     "approval_log",

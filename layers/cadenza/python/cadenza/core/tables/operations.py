@@ -4,20 +4,31 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Identity,
     Index,
     Integer,
-    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
     Uuid,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 
-from cadenza.core.states import JobKind, JobStatus
-from cadenza.core.tables.base import METADATA, document, instant, one_of, public_id, state, words, workspace_id
+from cadenza.core.states import AiOutcome, JobKind, JobStatus
+from cadenza.core.tables.base import (
+    METADATA,
+    document,
+    instant,
+    literals,
+    one_of,
+    public_id,
+    state,
+    words,
+    workspace_id,
+)
 
 jobs = Table(
     "jobs",
@@ -30,13 +41,20 @@ jobs = Table(
     Column("contact_id", Uuid),
     Column("campaign_id", Uuid),
     state(),
-    Column("attempts_made", Integer, nullable=False, server_default=text("0"), comment="failed attempts so far"),
+    Column("attempts_made", Integer, nullable=False, server_default=text("0"), comment="failed ones before this run"),
     words("reason"),
     document("result"),
     instant("queued_at"),
     instant("started_at", nullable=True),
     instant("finished_at", nullable=True),
     instant("next_attempt_at", nullable=True),
+    Column(
+        "runs",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="how often it was begun: whoever began it last may end it",
+    ),
     UniqueConstraint("kind", "business_key"),
     one_of("kind", JobKind),
     one_of("status", JobStatus),
@@ -44,6 +62,13 @@ jobs = Table(
 Index("ix_jobs_workspace_id_queued_at", jobs.c.workspace_id, jobs.c.queued_at)
 Index("ix_jobs_campaign_id", jobs.c.campaign_id, jobs.c.status)
 Index("ix_jobs_lead_id", jobs.c.lead_id)
+Index(
+    "ix_jobs_queued",
+    jobs.c.workspace_id,
+    jobs.c.kind,
+    jobs.c.next_attempt_at,
+    postgresql_where=text(f"status = {literals(JobStatus.QUEUED)}"),
+)
 
 heartbeats = Table(
     "heartbeats",
@@ -57,13 +82,12 @@ heartbeats = Table(
 circuit_breakers = Table(
     "circuit_breakers",
     METADATA,
-    Column("workspace_id", Uuid, nullable=False),
-    Column("provider", Text, nullable=False),
-    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("provider", Text, primary_key=True),
+    Column("failures", Integer, nullable=False, server_default=text("0"), comment="in a row"),
     instant("open_until", nullable=True),
     words("reason"),
     instant("updated_at"),
-    PrimaryKeyConstraint("workspace_id", "provider"),
+    comment="of the installation, not of a workspace: all share the provider; open_until null: closed",
 )
 
 ai_usage = Table(
@@ -80,6 +104,10 @@ ai_usage = Table(
     Column("output_tokens", Integer, nullable=False),
     Column("cost_usd_micros", BigInteger, nullable=False),
     instant("at"),
+    Column("outcome", Text, nullable=False, server_default=text(f"'{AiOutcome.ANSWERED.value}'")),
+    Column("took_ms", Integer, comment="null: nobody knows"),
+    Column("priced", Boolean, nullable=False, server_default=text("true"), comment="false: the price is not known"),
+    one_of("outcome", AiOutcome),
 )
 Index("ix_ai_usage_workspace_id_at", ai_usage.c.workspace_id, ai_usage.c.at)
 
@@ -100,3 +128,25 @@ idempotency_keys = Table(
     comment="requests that must not be carried out twice, and what they were answered",
 )
 Index("ix_idempotency_keys_claimed_at", idempotency_keys.c.claimed_at)
+
+ai_calls = Table(
+    "ai_calls",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    workspace_id(),
+    state("job_kind"),
+    Column("job_key", Text, nullable=False),
+    Column("request_hash", Text, nullable=False, comment="SHA-256 of all that is asked"),
+    Column("lead_id", Uuid),
+    Column("contact_id", Uuid),
+    words("provider"),
+    words("model"),
+    words("prompt_version"),
+    Column("reserved_usd_micros", BigInteger, nullable=False, comment="the most that it can cost"),
+    instant("begun_at"),
+    instant("expires_at"),
+    Column("answer", JSONB, comment="kept until its job ends, so that it is paid for once; null: under way"),
+    UniqueConstraint("job_kind", "job_key", "request_hash"),
+    comment="calls of a model under way, and answers whose job has not ended",
+)
+Index("ix_ai_calls_under_way", ai_calls.c.workspace_id, ai_calls.c.expires_at, postgresql_where=text("answer IS NULL"))

@@ -88,6 +88,8 @@ automation_settings = Table(
     Column("reputation_days", Integer, nullable=False, server_default=text("7")),
     Column("reputation_min_sent", Integer, nullable=False, server_default=text("100")),
     document("country_policy"),
+    Column("ai_concurrency", Integer, nullable=False, server_default=text("5"), comment="AI calls at once"),
+    Column("lead_stagger_s", Integer, nullable=False, server_default=text("1"), comment="between crawls of new leads"),
     one_of("approval_mode", ApprovalMode),
     one_of("unknown_policy", UnknownPolicy),
 )
