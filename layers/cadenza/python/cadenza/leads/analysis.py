@@ -176,6 +176,7 @@ def _conclude(
     stats = AnalysisStats(
         pages_read=len(corpus.pages),
         pages_set_aside=len(corpus.set_aside),
+        claims_proposed=len(claims),
         claims_kept=len(kept),
         claims_dropped=checked.dropped,
         texts_replaced=checked.replaced,
