@@ -10,14 +10,12 @@ from operator import add
 from pathlib import Path
 from typing import TypeVar
 
-from bs4 import BeautifulSoup
-
 from cadenza.core.ai import AiBusy, AiClient, AiFailed, AiUsage
 from cadenza.leads.analysis import analyse_offline, analyse_with_ai
 from cadenza.leads.model import Page
 from cadenza.leads.report import Analysis
 from evaluation.plans import PlanTally, Written, brief_for, by_model, by_rule, write
-from evaluation.score import SiteScore, Tally, score_site
+from evaluation.score import SiteScore, Tally, score_site, text_of
 from evaluation.truth import Truth, truths
 from evaluation.world import crawl_site, serving
 from local.world.sites import SampleSites
@@ -86,7 +84,7 @@ def _site(
     analysis, problem = _analysed(domain, crawled.result.pages, client)
     score = score_site(domain, truth, analysis, crawled.html, time.monotonic() - started)
     planner = by_rule if client is None else by_model(client)
-    texts = [BeautifulSoup(html, "lxml").get_text() for html in crawled.html.values()]
+    texts = [text_of(html) for html in crawled.html.values()]
     briefs = [(brief_for(analysis.report, c), c.email) for c in analysis.contacts[:most_plans]]
     written = [patiently(lambda b=brief, e=email: write(planner, b, e, texts)) for brief, email in briefs]
     return Evaluated(score, analysis, tuple(written), not problem, problem)

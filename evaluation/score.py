@@ -95,9 +95,9 @@ def score_site(domain: str, truth: Truth, analysis: Analysis, html: Mapping[str,
         phones_right=sum(bool(wanted.phone) and wanted.phone == got.phone for wanted, got in both),
         phones_wrong=sum(bool(got.phone) and wanted.phone != got.phone for wanted, got in both),
         sites=1,
-        languages_right=report.language == truth.language,
-        countries_right=report.country == truth.country,
-        companies_right=report.company_name in (truth.company, *truth.or_company),
+        languages_right=int(report.language == truth.language),
+        countries_right=int(report.country == truth.country),
+        companies_right=int(report.company_name in (truth.company, *truth.or_company)),
         facts=len(truth.facts),
         facts_held=len(facts_held),
         claims=len(report.claims),
@@ -161,10 +161,15 @@ def _plain(text: str) -> str:
 
 def _stands(quote: str, html: str) -> bool:
     """Whether ``quote`` stands in the text of ``html`` or in what it says to machines; white space does not matter."""
+    return _dense(quote) in _dense(text_of(html))
+
+
+def text_of(html: str) -> str:
+    """What a page says to people and to machines, by no code that the analyst uses."""
     soup = BeautifulSoup(html, "lxml")
     attributes = [str(tag.get("content", "")) for tag in soup.find_all("meta")]
     data = [script.get_text() for script in soup.find_all("script", type="application/ld+json")]
-    return _dense(quote) in _dense(" ".join((soup.get_text(), *attributes, *data)))
+    return " ".join((soup.get_text(), *attributes, *data))
 
 
 def _dense(text: str) -> str:

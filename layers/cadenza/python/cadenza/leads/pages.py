@@ -19,7 +19,9 @@ from markdownify import MarkdownConverter
 from pydantic import JsonValue
 
 from cadenza.core.errors import CadenzaError
+from cadenza.leads.microdata import read_microdata
 from cadenza.leads.model import LinkedAddress, Page, StructuredData
+from cadenza.leads.revealed import is_hidden, reveal
 
 MAX_MARKDOWN_CHARS = 100_000
 MAX_LINKS = 2_000
@@ -90,6 +92,7 @@ def read_html(url: str, html: str, *, status_code: int = 200, markdown: str | No
     try:
         soup = BeautifulSoup(html, "lxml")
         base = _base_url(soup, url)
+        reveal(soup, url)
         links = tuple(_links(soup, base))
         page = Page(
             url=url,
@@ -161,7 +164,7 @@ def _structured(soup: BeautifulSoup) -> StructuredData:
     return StructuredData(
         description=_meta(soup, "description") or _meta(soup, "og:description"),
         site_name=_meta(soup, "og:site_name"),
-        json_ld=tuple(_json_ld(soup)),
+        json_ld=(*_json_ld(soup), *read_microdata(soup)),
         mail_links=_linked_addresses(soup, "mailto"),
         phone_links=_linked_addresses(soup, "tel"),
     )
@@ -207,13 +210,12 @@ def _linked_addresses(soup: BeautifulSoup, scheme: str) -> tuple[LinkedAddress, 
     """All ``scheme:`` links, one an address: the occurrence that stands in the richest card."""
     found: dict[str, LinkedAddress] = {}
     for anchor in soup.find_all("a", href=_of_scheme(scheme), limit=_MAX_ADDRESSES):
-        address = _address(anchor)
-        if not address:
-            continue
-        link = LinkedAddress(address=address, label=_inline_text(anchor), nearby=_nearby(anchor, scheme))
-        known = found.get(address.lower())
-        if known is None or len(link.nearby) > len(known.nearby):
-            found[address.lower()] = link
+        addresses = () if is_hidden(anchor) else _addresses(anchor)
+        label, nearby = (_inline_text(anchor), _nearby(anchor, scheme)) if addresses else ("", "")
+        for address in addresses:
+            known = found.get(address.lower())
+            if known is None or len(nearby) > len(known.nearby):
+                found[address.lower()] = LinkedAddress(address=address, label=label, nearby=nearby)
     return tuple(found.values())
 
 
@@ -221,26 +223,28 @@ def _of_scheme(scheme: str) -> re.Pattern[str]:
     return re.compile(rf"^\s*{scheme}:", re.IGNORECASE)
 
 
-def _address(anchor: Tag) -> str:
-    """The address of a ``mailto:`` (RFC 6068) or ``tel:`` (RFC 3966) link; "" for a malformed one."""
+def _addresses(anchor: Tag) -> tuple[str, ...]:
+    """The addresses of a ``mailto:`` (RFC 6068) or ``tel:`` (RFC 3966) link, without malformed ones."""
     scheme, _, rest = _attribute(anchor, "href").strip().partition(":")
     address = unquote(rest.partition("?")[0]).strip()
     if scheme.lower() == "mailto":
-        first = address.split(",")[0].strip()
-        return first if _MAIL_ADDRESS.fullmatch(first) else ""
-    return address.partition(";")[0]
+        written = (part.strip() for part in address.split(","))
+        return tuple(part for part in written if _MAIL_ADDRESS.fullmatch(part))
+    number = address.partition(";")[0]
+    return (number,) if number else ()
 
 
 def _nearby(anchor: Tag, scheme: str) -> str:
     """The text of the largest element around ``anchor`` that is still about this one address, a line a text run."""
-    own = _address(anchor).lower()
+    own = {address.lower() for address in _addresses(anchor)}
     text = ""
     for parent in islice(anchor.parents, _MAX_CARD_DEPTH):
         lines = _text_runs(parent)
         # Size first: only small elements are searched for other addresses.
         if lines is None or parent.name in {"body", "html", "main", "[document]"}:
             break
-        if any(_address(other).lower() != own for other in parent.find_all("a", href=_of_scheme(scheme))):
+        others = (address.lower() for a in parent.find_all("a", href=_of_scheme(scheme)) for address in _addresses(a))
+        if not own.issuperset(others):
             break
         text = "\n".join(lines)
     return text
