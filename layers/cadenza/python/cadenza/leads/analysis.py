@@ -15,7 +15,7 @@ from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
 from cadenza.leads.extract import Extraction, extract_contacts
 from cadenza.leads.language import detect_language
 from cadenza.leads.model import Page
-from cadenza.leads.people import GENERIC_RANK, belongs_to, is_generic, is_name, is_title, role_rank, split_name
+from cadenza.leads.people import GENERIC_RANK, belongs_to, is_generic, is_name, is_title, role_rank, split_name, unaccented
 from cadenza.leads.places import country_of
 from cadenza.leads.report import Analysis, AnalysisStats, Claim, SiteReport, Tone, Topic
 
@@ -43,7 +43,7 @@ def analyse_offline(domain: str, pages: Iterable[Page]) -> Analysis:
     corpus = Corpus.read(domain, pages)
     basis = _basis(corpus)
     claims = tuple(claims_by_rule(corpus, basis.company_name))
-    return _conclude(corpus, basis, claims, extract_contacts(corpus, basis.language), _BY_RULE)
+    return _conclude(corpus, basis, claims, extract_contacts(corpus, basis.language, basis.company_name), _BY_RULE)
 
 
 def analyse_with_ai(client: AiClient, domain: str, pages: Iterable[Page]) -> Analysis:
@@ -59,13 +59,13 @@ def analyse_with_ai(client: AiClient, domain: str, pages: Iterable[Page]) -> Ana
     basis = _basis(corpus)
     data = _excerpts(corpus)
     if not data:
-        return _conclude(corpus, basis, (), extract_contacts(corpus, basis.language), _BY_RULE)
+        return _conclude(corpus, basis, (), extract_contacts(corpus, basis.language, basis.company_name), _BY_RULE)
     prompt = load_prompt("cadenza.leads", AI_VERSION)
     answer = client.ask(prompt, as_data("pages", data), AnalystAnswer)
     said = answer.value
     claims = tuple(Claim(topic=c.topic, text=c.text, page_url=c.page_url, quote=c.quote) for c in said.claims)
     basis = basis.model_copy(update={"tone": said.tone})
-    found = _with_people(extract_contacts(corpus, basis.language), said.people, corpus)
+    found = _with_people(extract_contacts(corpus, basis.language, basis.company_name), said.people, corpus)
     return _conclude(corpus, basis, claims, found, _Analyst(client.model, prompt.version, answer.usage))
 
 
@@ -219,9 +219,13 @@ def _company_names(corpus: Corpus) -> Iterable[str]:
             if isinstance(value, str) and any(k.endswith(("Organization", "Business", "Corporation")) for k in kinds):
                 yield value
     yield from (page.page.structured.site_name for page in corpus.pages)
-    label = re.sub(r"[^a-z0-9]", "", corpus.domain.partition(".")[0])
+    label = _squashed(corpus.domain.partition(".")[0])
     for page in corpus.pages:
         # "Contact – Thornbury Joinery": the part that the domain is made of.
         for part in re.split(r"\s+[-–—|·:]\s+|:\s+", page.page.title):
-            if label and re.sub(r"[^a-z0-9]", "", part.casefold())[: len(label)] == label:
+            if label and (whole := _squashed(part)) and (whole.startswith(label) or label.startswith(whole)):
                 yield part
+
+
+def _squashed(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", unaccented(text.casefold()))

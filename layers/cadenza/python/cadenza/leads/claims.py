@@ -1,7 +1,7 @@
 """Claims by rule: which sentences of a site say what its company does, for whom, what is new and how large it is.
 
 Every claim is a sentence that stands on the page, so it needs no paraphrase and cannot be wrong about the site. The
-rules know English, German, French, Spanish and Portuguese.
+rules know English, German, French, Spanish, Portuguese, Italian and Dutch.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ _BOILERPLATE = re.compile(
     r"cookie|javascript|copyright|all rights reserved|alle rechte|tous droits|derechos reservados|direitos reservados|"
     r"privacy|datenschutz|terms of|newsletter|subscribe|log ?in|sign (?:in|up)|password|your cart|warenkorb|"
     r"lorem ipsum|click here|read more|learn more|mehr erfahren|saiba mais|leer más|en savoir plus|page not found|404|"
-    r"fictional|fiktiv|©|liability|haftung|verantwortlich",
+    r"leggi tutto|scopri di più|lees meer|lees verder|fictional|fiktiv|erfunden|fictive|fict[ií]ci[ao]|fittizi[ao]|verzonnen|"
+    r"©|liability|haftung|verantwortlich",
     re.IGNORECASE,
 )
 _WE = re.compile(
-    r"\b(?:we|our|us|wir|unser\w*|nous|notre|nos|nosotros|nuestr[oa]s?|somos|noss[oa]s?|fazemos|ajudamos|ayudamos|"
-    r"hacemos)\b",
+    r"\b(?:we|our|us|wir|unser\w*|nous|notre|nos|nosotros|nuestr[oa]s?|noss[oa]s?|noi|nostr[oaie]|wij|onze|ons|"
+    # Verbs that say "we" by their ending.
+    r"[a-zà-ÿ]{2,}(?:amos|emos|imos|ámos|iamo))\b",
     re.IGNORECASE,
 )
 _DOES = re.compile(
@@ -47,12 +49,15 @@ _DOES = re.compile(
     r"repair|restor|bake|roast|grow|teach|advise|specialis|specializ|maintain|create|sell|rent|plan|is an?|are an?|"
     r"bauen|fertig|entwickel|bieten|liefern|beraten|helfen|herstell|produzier|betreib|planen|ist ein|sind ein|fabriqu|"
     r"concev|proposons|offrons|aidons|accompagn|réalis|constru|fabric|diseñ|ofrecemos|ayudamos|desarroll|constru[ií]|"
-    r"fazemos|produz|desenvolv|oferece|ajudamos|projetamos|somos)\w*",
+    r"fazemos|produz|desenvolv|oferece|ajudamos|projetamos|somos|elabora|cultiv|vend(?:emos|iamo)|instala|repara|planea|"
+    r"costrui|costruzion|produc|realizz|progett|offr|ripar|siamo|restaura|crée|créons|fabrique|ontwerp|maken|maakt|lever|"
+    r"onderhoud|bouw|verko|repareer|install|adviseer|helpen|care for|look after|looks after|process|print|clean|brew|"
+    r"distribut|transport|train|fertigen|fertigt|bietet|liefert|plant|berät|wartet|repariert|verkauf)\w*",
     re.IGNORECASE,
 )
 _FOR = re.compile(
     r"\b(?:for|help(?:s|ing)?|serv(?:e|es|ing)|trusted by|used by|work(?:s|ing)? with|für|hilft|helfen|aidons|pour|"
-    r"para|ayudamos|ajudamos|trabalhamos com|trabajamos con)\b(?!\s+(?:that|this|it|more|further|example|instance|"
+    r"para|ayudamos|ajudamos|trabalhamos com|trabajamos con|voor|per)\b(?!\s+(?:that|this|it|more|further|example|instance|"
     r"years|weitere|mehr|mais|más|plus)\b)",
     re.IGNORECASE,
 )
@@ -61,7 +66,10 @@ _GROUPS = re.compile(
     r"clinics?|schools?|homeowners|families|farms?|farmers|manufacturers?|startups?|developers|architects|landlords|"
     r"builders|studios|agencies|councils|unternehmen|betriebe|kunden|firmen|praxen|schulen|familien|architekten|"
     r"hersteller|entreprises|équipes|clients|écoles|familles|hôtels|empresas|equipos|clientes|hoteles|escuelas|"
-    r"familias|equipas|equipes|hotéis|escolas|famílias|restaurantes|arquitetos)\b",
+    r"familias|equipas|equipes|hotéis|escolas|famílias|restaurantes|arquitetos|lojas|tiendas|distribuidores|communes|"
+    r"architectes|particuliers|professionnels|aziende|imprese|negozi|famiglie|scuole|ristoranti|alberghi|hotel|clienti|"
+    r"bedrijven|scholen|gemeenten|zorginstellingen|gezinnen|winkels|klanten|owners|operators|growers|dairies|makers|"
+    r"breweries|bakeries|mills|plants|vereine|gemeinden|handwerker|händler|ferries|pets|horses|buyers)\b",
     re.IGNORECASE,
 )
 _SIGNAL = re.compile(
@@ -71,22 +79,27 @@ _SIGNAL = re.compile(
     r"(?:opened|opening|opens) (?:a|an|our|its|in)\b|new (?:office|workshop|plant|site|showroom|location|branch)|"
     r"launch(?:ed|es|ing)\b|expand(?:ed|ing|s)\b|acquir(?:ed|es)\b|award|awarded|winner of|certifi(?:ed|cation)|"
     r"iso \d{4,5}|zertifizier\w*|ausgezeichnet|eröffn\w*|neuer? standort|abrimos|inaugur\w+|lançámos|prémio|"
-    r"nueva sede|premio|certificad\w+|ouvert(?:ure)?|nouveau site|primé|certifié\w*)",
+    r"nueva sede|nuevo almacén|hemos abierto|premio|certificad\w+|ouvert(?:ure)?|nouveau site|primé|certifié\w*|"
+    r"nova (?:linha|loja|unidade)|abbiamo (?:aperto|inaugurato)|inaugurat[oa]|nuov[oa] (?:sede|reparto|stabilimento|negozio)|"
+    r"cerchiamo|assumiamo|certificat[oa]|nieuwe? (?:vestiging|locatie|werkplaats|winkel)|geopend|wij zoeken|vacatures?|"
+    r"gecertificeerd|we(?:'|’)re hiring|we are hiring|we are recruiting|has won|have won|won an?\b|is now open)",
     re.IGNORECASE,
 )
 _SIZE = re.compile(
     r"\b\d[\d.,]*\+?\s*(?:\w+\s){0,2}?(?:employees|people|colleagues|staff|engineers|craftspeople|team members|"
     r"locations|offices|stores|customers|clients|mitarbeite\w+|beschäftigte|standorte|kunden|collaborateurs|salariés|"
-    r"personnes|empleados|personas|clientes|colaboradores|pessoas|trabalhadores)\b|\b(?:founded|established|gegründet|"
-    r"fondée?|fundada?)\b.{0,16}\b(?:1[89]|20)\d\d\b|\b(?:we|our|wir|unsere?|nous|notre|nossa|"
-    r"nuestra)\b.{0,60}\b(?:since|seit|depuis|desde)\b.{0,16}\b(?:1[89]|20)\d\d\b|\bteam of (?:\d+|two|three|four|"
+    r"personnes|empleados|personas|clientes|colaboradores|pessoas|trabalhadores|"
+    r"mitarbeitende\w*|persone|dipendenti|collaboratori|addetti|medewerkers|collega(?:'|’)?s|mensen)\b|\b(?:founded|established|gegründet|"
+    r"fondée?|fundad[oa]|fondat[ao]|opgericht)\b.{0,16}\b(?:1[89]|20)\d\d\b|\b(?:we|our|wir|unsere?|nous|notre|nossa|"
+    r"nuestra|wij|onze|siamo)\b.{0,60}\b(?:since|seit|depuis|desde|sinds|dal)\b.{0,16}\b(?:1[89]|20)\d\d\b|\bteam of (?:\d+|two|three|four|"
     r"five|six|seven|eight|nine|ten|twelve|fifteen|twenty)\b",
     re.IGNORECASE,
 )
 _OFFER_HEADING = re.compile(
     r"^(?:our |unsere |nos |nuestros? |nuestras? |os nossos |as nossas |nossos |nossas )?(?:products?|services?|"
     r"solutions?|what we (?:do|make|offer|build)|leistungen|produkte|angebot|lösungen|prestations|produits|servicios|"
-    r"productos|soluciones|serviços|produtos|soluções)\b",
+    r"productos|soluciones|serviços|produtos|soluções|i nostri (?:prodotti|servizi)|prodotti|servizi|soluzioni|"
+    r"onze (?:diensten|producten)|diensten|producten|savoir-faire|vins|vinos)\b",
     re.IGNORECASE,
 )
 # Headings that stand among the products and name none.
@@ -153,9 +166,8 @@ def _sentences(corpus: Corpus) -> Iterator[Sentence]:
     least, most = _WORDS
     for page in corpus.pages:
         weight = _weight(page)
-        paragraphs = (line for line in page.lines if "@" not in line)
-        for text in (s for line in paragraphs for s in split_sentences(line)):
-            whole = text[-1] in ".!" and least <= len(text.split()) <= most
+        for text in (s for line in page.lines for s in split_sentences(line)):
+            whole = text[-1] in ".!" and "@" not in text and least <= len(text.split()) <= most
             if whole and not _BOILERPLATE.search(text):
                 yield Sentence(text, page, weight)
 

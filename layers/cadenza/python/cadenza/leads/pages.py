@@ -33,6 +33,8 @@ _MAX_TEXT_CHARS = 400
 _MAX_TEXT_NODES = 200
 _MAX_CARD_DEPTH = 8
 _NOT_CONTENT = ("title", "script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select")
+_BLOCKS = ("table", "p", "div", "ul", "ol", "h1", "h2", "h3", "h4")
+_TABLE_PARTS = ("thead", "tbody", "tr", "td", "th")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _META_CHARSET = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _META_WINDOW = 4096  # browsers look at the first 1024 bytes; some sites put their scripts first
@@ -269,6 +271,11 @@ def _text_runs(tag: Tag) -> list[str] | None:
 def _markdown(soup: BeautifulSoup, base: str) -> str:
     for tag in soup.find_all(_NOT_CONTENT):
         tag.decompose()
+    for table in soup.find_all("table"):
+        if table.find(_BLOCKS) is not None:
+            # A table that holds blocks is layout; as markdown all of it would be one line.
+            for part in (table, *table.find_all(_TABLE_PARTS)):
+                part.name = "div"
     for anchor in soup.find_all("a", href=True):
         href = _attribute(anchor, "href")
         anchor["href"] = _absolute(base, href) or href

@@ -1,0 +1,106 @@
+"""Whose address it is: the company's, somebody else's, or that of a person who is gone. Pure rules."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from email_validator import EmailNotValidError, validate_email
+
+from cadenza.contacts.addresses import MAILBOX_PROVIDERS
+from cadenza.leads.domains import registrable, same_site
+from cadenza.leads.people import is_unwritable, unaccented
+
+_MIN_BRAND_CHARS = 6
+_OWN_PAGES = re.compile(
+    r"contact|kontakt|conta[ck]to|contato|contatti|imprint|impressum|mentions-legales|aviso-legal|legal-notice|about|"
+    r"uber-uns|ueber-uns|team|equip[aeo]|people|staff|quem-somos|sobre|quienes-somos|a-propos|qui-sommes|over-ons|"
+    r"chi-siamo|azienda|find-us|management",
+    re.IGNORECASE,
+)
+_OTHERS = re.compile(
+    r"web ?design|website by|site by|powered by|hosting|hosted by|h[eé]berg\w+|realisi?z?ation|r[eé]alisation|"
+    r"realisierung|umsetzung|conception|realizzat\w+|webagentur|web ?agency|agentur|agence web|ombuds|"
+    r"supervisory authority|aufsichtsbeh|schlichtung|data protection authority|fotos?\b|photos?\b|photograph\w*",
+    re.IGNORECASE,
+)
+_FILE_NAMES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|avif|ico|css|m?js|json|pdf|woff2?|html|php)$", re.IGNORECASE)
+_GONE = re.compile(
+    r"\b(?:has|have|had) (?:now )?left\b|\bleft (?:us|the company|in \d{4})\b|\bno longer\b|\bretired\b|\bformer\b|\bformerly\b|"
+    r"\bex-|\behemalig\w*|\bausgeschieden\b|\bim ruhestand\b|\bnicht mehr\b|\bverlassen\b|\ba quitt[eé]\b|"
+    r"\bn['’]est plus\b|\bretraite\b|\bancien(?:ne)?s? (?:directeur|directrice|g[eé]rant|coll[eè]gue|salari[eé])\w*|"
+    r"\bya no\b|\bse jubil[oó]\b|\bjubilad[oa]\b|\bantigu[oa]s? (?:director|gerente|compañer)\w*|\bj[aá] n[aã]o\b|"
+    r"\breformou\b|\breformad[oa]\b|\bin pensione\b|\bha lasciato\b|\bnon lavora più\b|\bmet pensioen\b|"
+    r"\bniet meer\b|\bvoormalig\w*|\boud-(?:directeur|medewerker)\w*",
+    re.IGNORECASE,
+)
+
+
+def has_left(sentence: str) -> bool:
+    """Whether a sentence, or a heading, says of somebody that they are no longer there."""
+    return _GONE.search(sentence) is not None
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The company whose site it is: its domain, and its name as the site gives it."""
+
+    domain: str
+    company_name: str = ""
+
+    def may_offer(self, email: str, page_url: str, context: str, *, linked: bool) -> bool:
+        """Whether an address is well-formed, meant for people, and the company's own.
+
+        ``context`` is the text around it; ``linked`` says that it is offered to be written to, not just mentioned.
+        """
+        local, _, host = email.rpartition("@")
+        if is_unwritable(local) or _FILE_NAMES.search(host) or not _well_formed(email):
+            return False
+        if same_site(host, self.domain):
+            return True
+        offered = _is_own_page(page_url) and _is_public(host) and not _OTHERS.search(context)
+        shared = host.lower() in MAILBOX_PROVIDERS or self._is_name(local)
+        return offered and (self._is_sister(host) or (linked and shared))
+
+    def _is_sister(self, host: str) -> bool:
+        """"castlebridge-group" is of "castlebridge-packaging": hosts that begin with the company's own word."""
+        label = (registrable(host.lower()) or "").partition(".")[0].replace("-", "")
+        return any(label.startswith(brand) for brand in self._brands())
+
+    def _is_name(self, local: str) -> bool:
+        """"castlebridgepackaging" at somebody's mail server is castlebridge-packaging's."""
+        whole = {_squashed(self.domain.partition(".")[0]), _squashed(self.company_name)}
+        return len(local) >= _MIN_BRAND_CHARS and _squashed(local) in whole
+
+    def _brands(self) -> set[str]:
+        label = self.domain.partition(".")[0]
+        words = (label.partition("-")[0], re.split(r"\W+", unaccented(self.company_name.casefold()))[0])
+        # The name's first word counts only where the domain is made of it: a title may say anything.
+        brands = {word for word in words if label.startswith(word)} | {_squashed(label)}
+        return {brand for brand in brands if len(brand) >= _MIN_BRAND_CHARS}
+
+
+def _squashed(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", unaccented(text.casefold()))
+
+
+def _well_formed(email: str) -> bool:
+    try:
+        # A name that only looks wrong to the public (.example) is fine as the site's own.
+        validate_email(email, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False)
+    except EmailNotValidError:
+        return False
+    return "." in email.rpartition("@")[2]
+
+
+def _is_public(host: str) -> bool:
+    try:
+        validate_email(f"x@{host}", check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return not re.fullmatch(r"(?:.*\.)?example\.(?:com|org|net)", host.lower())
+
+
+def _is_own_page(url: str) -> bool:
+    return _OWN_PAGES.search(unquote(urlsplit(url).path)) is not None
