@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from bs4 import BeautifulSoup
 
 from cadenza.contacts.model import ContactKind, FoundContact
-from cadenza.leads.people import bare_name
 from cadenza.leads.report import Analysis
 from evaluation.truth import TrueContact, Truth
 
@@ -133,7 +132,7 @@ class _Right:
         return cls(
             wanted,
             got,
-            name=_plain(bare_name(wanted.name)) == _plain(got.name),
+            name=_plain(got.name) in {_plain(name) for name in (wanted.name, *wanted.or_name)},
             title=_plain(got.title) in titles,
             kind=(got.kind is ContactKind.PERSON) == (wanted.kind == "person"),
         )

@@ -17,11 +17,12 @@ class _Frozen(BaseModel):
 
 
 class TrueContact(_Frozen):
-    """Somebody whom the site offers for contact. ``or_title`` are other readings that are as good."""
+    """Somebody whom the site offers for contact. ``or_…`` are other readings that are as good."""
 
     email: str
     kind: Literal["person", "shared"]
     name: str = ""
+    or_name: tuple[str, ...] = ()
     title: str = ""
     or_title: tuple[str, ...] = ()
     phone: str = ""
