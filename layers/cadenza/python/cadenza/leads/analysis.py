@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cadenza.contacts.model import ContactKind, FoundContact
 from cadenza.core.ai import AiClient, AiUsage, as_data, load_prompt
-from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, tone_of
+from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, is_organisation, tone_of
 from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
 from cadenza.leads.extract import Extraction, extract_contacts
 from cadenza.leads.language import detect_language
@@ -213,18 +215,19 @@ def _company_names(corpus: Corpus) -> Iterable[str]:
     nodes = [node for page in corpus.pages for node in page.page.structured.json_ld]
     for key in ("name", "legalName"):
         for node in nodes:
-            kind = node.get("@type")
-            kinds = [str(k) for k in (kind if isinstance(kind, list) else [kind])]
             value = node.get(key)
-            if isinstance(value, str) and any(k.endswith(("Organization", "Business", "Corporation")) for k in kinds):
-                yield value
+            if isinstance(value, str) and is_organisation(node.get("@type")):
+                yield html.unescape(value)
     yield from (page.page.structured.site_name for page in corpus.pages)
     label = _squashed(corpus.domain.partition(".")[0])
-    for page in corpus.pages:
+    parts = [re.split(r"\s+[-–—|·:]\s+|:\s+", page.page.title) for page in corpus.pages]
+    for part in (part for title in parts for part in title):
         # "Contact – Thornbury Joinery": the part that the domain is made of.
-        for part in re.split(r"\s+[-–—|·:]\s+|:\s+", page.page.title):
-            if label and (whole := _squashed(part)) and (whole.startswith(label) or label.startswith(whole)):
-                yield part
+        if label and (whole := _squashed(part)) and (whole.startswith(label) or label.startswith(whole)):
+            yield part
+    # Else the part that most titles have in common.
+    common = Counter(part.strip() for title in parts for part in set(title))
+    yield from (part for part, pages in common.most_common(1) if 1 < pages > len(parts) / 2)
 
 
 def _squashed(text: str) -> str:

@@ -24,7 +24,10 @@ class NameAndTitle:
 
 NOBODY = NameAndTitle()
 
-_DIVIDERS = re.compile(r"\s+[-–—|·•/]\s+|\s*[,;|•·]\s+|\s*[–—]\s*|\s*\((?=[^)]*$)|\)\s*$|:\s+|[<>]|\s{3,}")
+_DIVIDERS = re.compile(
+    r"\s+[-–—|·•/]\s+|\s*[,;|•·]\s+|\s*[–—]\s*|\s*\((?=[^)]*$)|\)\s*$|:\s+|[<>]|\s{3,}|"
+    r"(?<=[^\W\d_]{5})\.\s+(?=[^\W\d_a-zà-ÿ])"  # a sentence's end, not an initial's
+)
 _ADDRESS = re.compile(r"[<(]?[\w.+%'-]{1,64}(?:@|\s?[\[({](?:at|@)[\])}]\s?)[\w.()\[\]-]+[>)]?", re.IGNORECASE)
 _ENDS = re.compile(r"[^\W\d_a-zà-ÿ].*[^\W\d_]{5,}\.")  # a full stop, not an abbreviation's
 _ARTICLES = re.compile(
@@ -65,6 +68,20 @@ def _of_run(run: list[tuple[str, str]]) -> Iterator[NameAndTitle]:
         if kind == "name":
             beside = run[n - 1 : n] if title_first else run[n + 1 : n + 2]
             yield NameAndTitle(bare_name(part), next((bare_title(p) for k, p in beside if k == "title"), ""))
+
+
+_INVERTED = re.compile(r"([^\W\d_]['’\w-]+(?: [^\W\d_]['’\w-]+)?), ([^\W\d_][\w'’-]+(?: [^\W\d_]\.)?)")
+
+
+def inverted_in(lines: Sequence[str], local_part: str) -> NameAndTitle:
+    """The person of a directory ("Amundsen, Greta") whom a local part is made of: "Berlin, Germany" has its form too."""
+    for n, line in enumerate(lines):
+        match = _INVERTED.fullmatch(line)
+        name = f"{match[2]} {match[1]}" if match else ""
+        if name and is_name(name) and belongs_to(local_part, name):
+            parts = [part for below in lines[n + 1 : n + 2] for part in segments(below)]
+            return NameAndTitle(bare_name(name), next((bare_title(part) for part in parts if is_title(part)), ""))
+    return NOBODY
 
 
 def bare_title(text: str) -> str:

@@ -22,6 +22,7 @@ _MAX_PRODUCT_WORDS = 8
 _LONG_CHARS = 200
 _FEW_MARKS = 3
 _NEAR = 60
+_MIN_NAME_CHARS = 5
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“„¿¡(]?[A-ZÀ-ÞЀ-Я0-9])")
 _ABBREVIATION = re.compile(
@@ -73,13 +74,13 @@ _GROUPS = re.compile(
     re.IGNORECASE,
 )
 _SIGNAL = re.compile(
-    r"\b(?:we(?:'|’| a)re hiring|join our team|open positions?|vacanc(?:y|ies)|we are looking for|wir suchen|"
+    r"\b(?:we(?:'|’| a)re hiring|join our team|open positions?|vacanc(?:y|ies)|we are looking for|wir suchen|suchen wir|"
     r"stellenangebote?|offene stellen|nous recrutons|estamos a contratar|estamos contratando|vagas|buscamos|rais(?:ed|"
     r"es) .{0,20}(?:€|\$|£|million)|series [a-d]\b|seed round|(?:newly|just|recently) (?:opened|launched|moved)|"
     r"(?:opened|opening|opens) (?:a|an|our|its|in)\b|new (?:office|workshop|plant|site|showroom|location|branch)|"
     r"launch(?:ed|es|ing)\b|expand(?:ed|ing|s)\b|acquir(?:ed|es)\b|award|awarded|winner of|certifi(?:ed|cation)|"
     r"iso \d{4,5}|zertifizier\w*|ausgezeichnet|eröffn\w*|neuer? standort|abrimos|inaugur\w+|lançámos|prémio|"
-    r"nueva sede|nuevo almacén|hemos abierto|premio|certificad\w+|ouvert(?:ure)?|nouveau site|primé|certifié\w*|"
+    r"nueva sede|nuevo almacén|hemos (?:abierto|ampliado|inaugurado|estrenado)|premio|certificad\w+|ouvert(?:ure)?|nouveau site|primé|certifié\w*|"
     r"nova (?:linha|loja|unidade)|abbiamo (?:aperto|inaugurato)|inaugurat[oa]|nuov[oa] (?:sede|reparto|stabilimento|negozio)|"
     r"cerchiamo|assumiamo|certificat[oa]|nieuwe? (?:vestiging|locatie|werkplaats|winkel)|geopend|wij zoeken|vacatures?|"
     r"gecertificeerd|we(?:'|’)re hiring|we are hiring|we are recruiting|has won|have won|won an?\b|is now open)",
@@ -88,7 +89,7 @@ _SIGNAL = re.compile(
 _SIZE = re.compile(
     r"\b\d[\d.,]*\+?\s*(?:\w+\s){0,2}?(?:employees|people|colleagues|staff|engineers|craftspeople|team members|"
     r"locations|offices|stores|customers|clients|mitarbeite\w+|beschäftigte|standorte|kunden|collaborateurs|salariés|"
-    r"personnes|empleados|personas|clientes|colaboradores|pessoas|trabalhadores|"
+    r"personnes|empleados|personas|clientes|colaboradores|pessoas|trabalhadores|trabajadores|"
     r"mitarbeitende\w*|persone|dipendenti|collaboratori|addetti|medewerkers|collega(?:'|’)?s|mensen)\b|\b(?:founded|established|gegründet|"
     r"fondée?|fundad[oa]|fondat[ao]|opgericht)\b.{0,16}\b(?:1[89]|20)\d\d\b|\b(?:we|our|wir|unsere?|nous|notre|nossa|"
     r"nuestra|wij|onze|siamo)\b.{0,60}\b(?:since|seit|depuis|desde|sinds|dal)\b.{0,16}\b(?:1[89]|20)\d\d\b|\bteam of (?:\d+|two|three|four|"
@@ -206,24 +207,35 @@ def _summaries(corpus: Corpus, sentences: Iterable[Sentence], company_name: str)
 def _summary_score(sentence: Sentence, company_name: str) -> int:
     text = sentence.text
     opens = text[:40].casefold()
-    speaks = bool(_WE.search(opens)) or (bool(company_name) and company_name.casefold() in opens)
-    if not (speaks and _DOES.search(text)) or _SIGNAL.search(text):
+    acts = _acts(text, company_name)
+    speaks = acts or bool(_WE.search(opens)) or (bool(company_name) and company_name.casefold() in opens)
+    if not (speaks and (acts or _DOES.search(text))) or _SIGNAL.search(text):
         return 0
-    return sentence.weight + 3 * bool(_DOES.search(text[:60])) - (text[-1] == "!") - (len(text) > _LONG_CHARS)
+    return sentence.weight + 3 * (acts or bool(_DOES.search(text[:60]))) - (text[-1] == "!") - (len(text) > _LONG_CHARS)
+
+
+def _acts(text: str, company_name: str) -> bool:
+    """Whether a sentence begins with the company's name, or its first word, and a verb: a word in lower case."""
+    for name in (company_name, company_name.partition(" ")[0]):
+        rest = text[len(name) :].lstrip(" ,") if len(name) >= _MIN_NAME_CHARS else ""
+        if rest and text.startswith(name) and text[len(name)] == " " and re.match(r"[a-zà-ÿ]{2,}\s", rest):
+            return True
+    return False
 
 
 def _descriptions(corpus: Corpus) -> Iterator[Sentence]:
     """What the site says of itself to machines: meta descriptions and JSON-LD organisations."""
     for page in corpus.pages:
         data = page.page.structured
-        stated = [node.get("description") for node in data.json_ld if _is_organisation(node.get("@type"))]
+        stated = [node.get("description") for node in data.json_ld if is_organisation(node.get("@type"))]
         for text in (data.description, *(text for text in stated if isinstance(text, str))):
             for sentence in split_sentences(squash(text))[:2]:
                 if not _BOILERPLATE.search(sentence):
                     yield Sentence(sentence, page, _weight(page))
 
 
-def _is_organisation(kind: JsonValue | None) -> bool:
+def is_organisation(kind: JsonValue | None) -> bool:
+    """Whether a schema.org ``@type`` is a company's."""
     kinds = kind if isinstance(kind, list) else [kind]
     return any(str(name).endswith(_ORGANISATIONS) for name in kinds)
 

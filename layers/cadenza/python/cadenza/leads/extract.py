@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from pydantic import JsonValue
 
 from cadenza.contacts.model import ContactKind, FoundContact
-from cadenza.leads.cards import NOBODY, NameAndTitle, named_in_prose, people_in
+from cadenza.leads.cards import NOBODY, NameAndTitle, inverted_in, named_in_prose, people_in
 from cadenza.leads.claims import split_sentences
 from cadenza.leads.domains import same_site
 from cadenza.leads.evidence import Corpus, ReadPage, squash
@@ -43,6 +43,9 @@ _CARD_LINES_BEFORE = 4
 _CARD_LINES_AFTER = 2
 _MAX_QUOTE_CHARS = 240
 _AROUND_CHARS = 300
+_REACH_LINES = 8
+_MAX_NUMBER_CHARS = 40
+_MIN_NUMBER_DIGITS = 6
 _MAX_HEADING_WORDS = 4
 _MAX_JOB_TITLE_CHARS = 60
 
@@ -199,8 +202,9 @@ def _in_text(page: ReadPage, country: str) -> Iterator[Sighting]:
             card = (own,) if row else _card(page.lines, number, own)
             around = line[max(0, at - _AROUND_CHARS) : at + len(written) + _AROUND_CHARS]
             sentence = next((s for s in split_sentences(around) if written in s), written)
-            # Without a name, a number belongs to the address only if it stands in the same paragraph.
-            near = card if row or people_in(card) else _card(page.lines, number, own, across_blanks=False)
+            # Without a name, a number after another address belongs to that one.
+            shared = any(map(_has_address, page.lines[max(0, number - _REACH_LINES) : number]))
+            near = _card(page.lines, number, own, across_blanks=False) if shared and not people_in(card) else card
             phone = _phone(near, page, country)
             yield Sighting(email, page, Origin.TEXT, quote, card, around, sentence, phone=phone)
 
@@ -239,12 +243,19 @@ def _card(
         if line:
             before.insert(0, line)
     after: list[str] = []
-    for line in lines[number + 1 :]:
-        # A blank line ends the card downwards: what follows is the next person's.
-        if not line or _has_address(line) or len(after) == _CARD_LINES_AFTER:
+    fresh = True
+    for line in lines[number + 1 : number + 1 + _REACH_LINES]:
+        fresh = fresh and bool(line)
+        # A blank line ends the card downwards: what follows is the next person's, but for a line that is a number.
+        if _has_address(line) or len(after) == _CARD_LINES_AFTER or not (fresh or not line or _is_number(line)):
             break
-        after.append(line)
+        if line:
+            after.append(line)
     return (*before, lines[number] if own is None else own, *after)
+
+
+def _is_number(line: str) -> bool:
+    return len(line) <= _MAX_NUMBER_CHARS and sum(c.isdigit() for c in line) >= _MIN_NUMBER_DIGITS
 
 
 def _has_address(line: str) -> bool:
@@ -307,12 +318,12 @@ def _contact(places: Sequence[Sighting], roster: Sequence[NameAndTitle], country
 
 def _person_in(card: tuple[str, ...], local: str) -> NameAndTitle:
     """Whom a card shows: the name that the address is made of, else its only name if that has a title beside it."""
-    people = people_in(card)
+    people = [*people_in(card), inverted_in(card, local)]
     for person in reversed(people):  # the nearest name is the last one before the address
         if belongs_to(local, person.name):
             return person
     # "first.last" that fits no name here is somebody else's.
-    alone = len(people) == 1 and bool(people[0].title) and not names_a_person(local)
+    alone = len({p.name for p in people} - {""}) == 1 and bool(people[0].title) and not names_a_person(local)
     return people[0] if alone else NOBODY
 
 

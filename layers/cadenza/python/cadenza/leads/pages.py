@@ -32,6 +32,7 @@ _MAX_TAGS = 60_000  # opening and closing; a heavy real page has some 20,000
 _MAX_TEXT_CHARS = 400
 _MAX_TEXT_NODES = 200
 _MAX_CARD_DEPTH = 8
+_MIN_PHRASE_WORDS = 3
 _NOT_CONTENT = ("title", "script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select")
 _BLOCKS = ("table", "p", "div", "ul", "ol", "h1", "h2", "h3", "h4")
 _TABLE_PARTS = ("thead", "tbody", "tr", "td", "th")
@@ -276,6 +277,10 @@ def _markdown(soup: BeautifulSoup, base: str) -> str:
             # A table that holds blocks is layout; as markdown all of it would be one line.
             for part in (table, *table.find_all(_TABLE_PARTS)):
                 part.name = "div"
+    for span in soup.find_all("span"):
+        beside = span.next_sibling
+        if isinstance(beside, Tag) and beside.name == "span" and _is_phrase(span) and _is_phrase(beside):
+            span.insert_after(soup.new_tag("br"))  # set apart by a style sheet only
     for anchor in soup.find_all("a", href=True):
         href = _attribute(anchor, "href")
         anchor["href"] = _absolute(base, href) or href
@@ -293,6 +298,10 @@ def _markdown(soup: BeautifulSoup, base: str) -> str:
     )
     markdown = converter.convert_soup(soup.body or soup)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in markdown.split("\n"))).strip()
+
+
+def _is_phrase(tag: Tag) -> bool:
+    return len(_inline_text(tag).split()) >= _MIN_PHRASE_WORDS
 
 
 def _inline_text(tag: Tag) -> str:

@@ -87,7 +87,7 @@ _GENERIC = re.compile(
 # Nobody reads these, or those who do are not to be written to about business.
 _UNWRITABLE = re.compile(
     r"^(?:no-?_?reply|do-?not-?reply|noresponder|nao-?responder|mailer-daemon|postmaster|hostmaster|abuse|bounces?|"
-    r"unsubscribe|privacy|privacidad(?:e)?|confidentialite|datenschutz|dpo|dsb|gdpr|rgpd|security|spam|root|daemon)(?:$|[-_.+\d])",
+    r"unsubscribe|privacy|privacidad(?:e)?|confidentialite|datenschutz|dpo|dsb|gdpr|rgpd|lopd|lgpd|dsgvo|avg|data-?protection|security|spam|root|daemon)(?:$|[-_.+\d])",
     re.IGNORECASE,
 )
 # What forms and snippets show in place of an address.
@@ -105,6 +105,7 @@ _HONORIFICS = re.compile(
     r"(?:med|univ|rer|nat|phil|jur|oec|pol|habil|h\.\s?c|dent|vet|pharm|techn|soc|theol)\.|\(fh\)|\(eth\))(?:-|\s+))+",
     re.IGNORECASE,
 )
+_NICKNAME = re.compile(r"\s[\"“„«(‘'][^\W\d_]{2,15}[\"”“»)’']\s")
 DEGREE = re.compile(
     r"(?:[MB]\.?Sc|[MB]\.?A|[MB]\.?Eng|E?MBA|Ph\.?\s?D|LL\.?\s?[MB]|C\.?Eng|CPA|CFA|ACCA|[FM]RICS|RIBA|[FM]RCVS|MRCS|"
     r"[MB]\.?Ed|Jr|Sr|II|III|[OMC]BE|FH|ETH)\.?"
@@ -147,7 +148,8 @@ def is_name(text: str) -> bool:
     """Whether a line is a person's name: two to five capitalised words, none of which names a thing or a role."""
     tokens = bare_name(text).split()
     least, most = _NAME_TOKENS
-    if not least <= len(tokens) <= most or tokens[0].lower() in _PARTICLES or tokens[-1].lower() in _PARTICLES:
+    # "Joseph R." is half a name.
+    if not least <= len(tokens) <= most or tokens[-1].endswith(".") or tokens[0].lower() in _PARTICLES or tokens[-1].lower() in _PARTICLES:
         return False
     for token in tokens:
         lower = token.lower()
@@ -160,7 +162,7 @@ def is_name(text: str) -> bool:
 
 def bare_name(text: str) -> str:
     """A name without honorifics and in mixed case ("Dr. INÊS DUARTE" → "Inês Duarte")."""
-    name = _HONORIFICS.sub("", " ".join(text.split()).strip(" ,;:–—-"))
+    name = _HONORIFICS.sub("", " ".join(_NICKNAME.sub(" ", text).split()).strip(" ,;:–—-"))
     if name.isupper():
         return name.title()
     words = name.split()
