@@ -16,7 +16,7 @@ PG_VENV := .venv-postgres
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help setup demo test test-long test-postgres check format synth layer lock clean
+.PHONY: help setup demo test eval test-long test-postgres check format synth layer lock clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ demo: setup ## Run the whole way on this machine and check it (KEEP=1 leaves it 
 
 test: setup ## Run the tests (under five minutes)
 	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
+
+eval: setup ## Score analyst and planner on sample sites (OPENAI_API_KEY scores that model; ARGS="--mails")
+	@$(BIN)/python -m evaluation $(ARGS)
 
 test-long: setup ## Run properties and interleavings at their full count (under thirty minutes)
 	@CADENZA_LONG=1 $(BIN)/pytest -q -m long --numprocesses auto --dist worksteal

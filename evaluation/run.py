@@ -67,18 +67,13 @@ class Block:
 
 def run_block(name: str, folder: Path, client: AiClient | None, only: str = "", most_plans: int | None = None) -> Block:
     """Evaluate the sites of ``folder`` whose domain contains ``only``, with at most ``most_plans`` plans a site."""
-    with serving(folder) as served:
-        sites = [
-            _site(served, domain, truth, client, most_plans)
-            for domain, truth in truths(folder).items()
-            if only in domain
-        ]
+    chosen = {domain: truth for domain, truth in truths(folder).items() if only in domain}
+    with serving(folder, chosen) as served:
+        sites = [_site(served, domain, truth, client, most_plans) for domain, truth in chosen.items()]
     return Block(name, tuple(sites))
 
 
-def _site(
-    served: SampleSites, domain: str, truth: Truth, client: AiClient | None, most_plans: int | None
-) -> Evaluated:
+def _site(served: SampleSites, domain: str, truth: Truth, client: AiClient | None, most_plans: int | None) -> Evaluated:
     started = time.monotonic()
     crawled = crawl_site(served, domain)
     analysis, problem = _analysed(domain, crawled.result.pages, client)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cadenza.leads.crawler import CrawlLimits, CrawlResult, crawl
-from evaluation.truth import Truth, truths
+from evaluation.truth import Truth
 from local.world.sites import SampleSites
 
 _FILLER = "Made to the drawing of the first maker, measured twice, and packed so that it arrives as it left. "
@@ -37,27 +37,32 @@ def crawl_site(served: SampleSites, domain: str) -> Crawled:
 
 
 @contextmanager
-def serving(folder: Path) -> Generator[SampleSites]:
-    """Serve the sites of ``folder``: without their truths, and with the pages that are generated."""
+def serving(folder: Path, chosen: Mapping[str, Truth]) -> Generator[SampleSites]:
+    """Serve the chosen sites of ``folder``: without their truths, and with the pages that are generated."""
     with TemporaryDirectory() as made:
         root = Path(made)
-        shutil.copytree(folder, root, dirs_exist_ok=True, ignore=shutil.ignore_patterns("truth.json"))
-        for domain, truth in truths(folder).items():
+        for domain, truth in chosen.items():
+            shutil.copytree(folder / domain, root / domain, ignore=shutil.ignore_patterns("truth.json"))
             _add_catalogue(root / domain, domain, truth)
         with SampleSites(folder=root) as served:
             yield served
 
 
 def _add_catalogue(site: Path, domain: str, truth: Truth) -> None:
-    """A shop's ``/catalogue``: one page that links ``truth.catalogue`` others, each with a supplier's address."""
-    numbers = range(1, truth.catalogue + 1)
-    if not numbers:
+    """A shop's ``/catalogue``: one page that links ``truth.catalogue`` others, each with its supplier's address.
+
+    No more of those are made than a crawl may ask for.
+    """
+    if not truth.catalogue:
         return
-    page = "<!doctype html><html lang='en'><head><title>{0}</title></head><body><main><h1>{0}</h1>{1}</main>{2}</body></html>"
     note = f"<p><a href='/'>{domain}</a> A fictional company, made up for the Cadenza sample data.</p>"
-    links = "".join(f"<li><a href='/part/{n}'>Bearing {n}</a></li>" for n in numbers)
+    links = "".join(f"<li><a href='/part/{n}'>Bearing {n}</a></li>" for n in range(1, truth.catalogue + 1))
+    (site / "catalogue.html").write_text(_page("Catalogue", f"<ul>{links}</ul><p>{_FILLER * 2_000}</p>{note}"))
     (site / "part").mkdir()
-    (site / "catalogue.html").write_text(page.format("Catalogue", f"<ul>{links}</ul><p>{_FILLER * 2_000}</p>", note))
-    for n in numbers:
+    for n in range(1, CrawlLimits().max_requests + 1):
         supplier = f"<p>Supplied by Bearing Works {n}, orders@bearingworks{n}.example</p>"
-        (site / "part" / f"{n}.html").write_text(page.format(f"Bearing {n}", f"<p>{_FILLER * 20}</p>{supplier}", note))
+        (site / "part" / f"{n}.html").write_text(_page(f"Bearing {n}", f"<p>{_FILLER * 20}</p>{supplier}{note}"))
+
+
+def _page(title: str, body: str) -> str:
+    return f"<!doctype html><html lang='en'><title>{title}</title><main><h1>{title}</h1>{body}</main></html>"

@@ -17,7 +17,16 @@ from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
 from cadenza.leads.extract import Extraction, extract_contacts
 from cadenza.leads.language import detect_language
 from cadenza.leads.model import Page
-from cadenza.leads.people import GENERIC_RANK, belongs_to, is_generic, is_name, is_title, role_rank, split_name, unaccented
+from cadenza.leads.people import (
+    GENERIC_RANK,
+    belongs_to,
+    is_generic,
+    is_name,
+    is_title,
+    role_rank,
+    split_name,
+    unaccented,
+)
 from cadenza.leads.places import country_of
 from cadenza.leads.report import Analysis, AnalysisStats, Claim, SiteReport, Tone, Topic
 

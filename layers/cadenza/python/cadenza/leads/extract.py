@@ -232,9 +232,7 @@ def _deobfuscated(match: re.Match[str]) -> str:
     return f"{local}@{host}"
 
 
-def _card(
-    lines: Sequence[str], number: int, own: str | None = None, *, across_blanks: bool = True
-) -> tuple[str, ...]:
+def _card(lines: Sequence[str], number: int, own: str | None = None, *, across_blanks: bool = True) -> tuple[str, ...]:
     """The lines that belong to the address in line ``number``: up to the neighbours' addresses, not further."""
     before: list[str] = []
     for line in reversed(lines[:number]):

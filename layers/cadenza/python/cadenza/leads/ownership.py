@@ -64,12 +64,12 @@ class Owner:
         return offered and (self._is_sister(host) or (linked and shared))
 
     def _is_sister(self, host: str) -> bool:
-        """"castlebridge-group" is of "castlebridge-packaging": hosts that begin with the company's own word."""
+        """ "castlebridge-group" is of "castlebridge-packaging": hosts that begin with the company's own word."""
         label = (registrable(host.lower()) or "").partition(".")[0].replace("-", "")
         return any(label.startswith(brand) for brand in self._brands())
 
     def _is_name(self, local: str) -> bool:
-        """"castlebridgepackaging" at somebody's mail server is castlebridge-packaging's."""
+        """ "castlebridgepackaging" at somebody's mail server is castlebridge-packaging's."""
         whole = {_squashed(self.domain.partition(".")[0]), _squashed(self.company_name)}
         return len(local) >= _MIN_BRAND_CHARS and _squashed(local) in whole
 

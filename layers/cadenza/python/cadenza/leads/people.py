@@ -149,7 +149,12 @@ def is_name(text: str) -> bool:
     tokens = bare_name(text).split()
     least, most = _NAME_TOKENS
     # "Joseph R." is half a name.
-    if not least <= len(tokens) <= most or tokens[-1].endswith(".") or tokens[0].lower() in _PARTICLES or tokens[-1].lower() in _PARTICLES:
+    if (
+        not least <= len(tokens) <= most
+        or tokens[-1].endswith(".")
+        or tokens[0].lower() in _PARTICLES
+        or tokens[-1].lower() in _PARTICLES
+    ):
         return False
     for token in tokens:
         lower = token.lower()

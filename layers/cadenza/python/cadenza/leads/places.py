@@ -32,7 +32,8 @@ _NATIONAL_TLDS = {code.lower(): code for code in (*_ZONES, "AU", "BR", "CA", "CL
 for _sold_abroad in ("gb", "in", "is", "li", "sg", "us", "ru"):
     _NATIONAL_TLDS.pop(_sold_abroad, None)
 _CALLING_CODES = {
-    "33": "FR", "39": "IT", "44": "GB", "30": "GR", "31": "NL", "32": "BE", "34": "ES", "351": "PT", "352": "LU", "353": "IE", "36": "HU", "370": "LT",
+    "33": "FR", "39": "IT", "44": "GB",
+    "30": "GR", "31": "NL", "32": "BE", "34": "ES", "351": "PT", "352": "LU", "353": "IE", "36": "HU", "370": "LT",
     "371": "LV", "372": "EE", "385": "HR", "386": "SI", "40": "RO", "41": "CH", "420": "CZ", "421": "SK",
     "43": "AT", "45": "DK", "46": "SE", "48": "PL", "49": "DE", "55": "BR", "81": "JP", "82": "KR",
 }  # fmt: skip
@@ -42,7 +43,7 @@ _NAMES = {
     "netherlands": "NL", "nederland": "NL", "belgium": "BE", "united kingdom": "GB", "uk": "GB", "ireland": "IE",
     "denmark": "DK", "sweden": "SE", "norway": "NO", "finland": "FI", "poland": "PL", "brazil": "BR",
     "brasil": "BR", "united states": "US", "usa": "US", "canada": "CA", "mexico": "MX", "méxico": "MX",
-    "japan": "JP", "ireland": "IE", "éire": "IE", "england": "GB", "scotland": "GB", "wales": "GB", "great britain": "GB",
+    "japan": "JP", "éire": "IE", "england": "GB", "scotland": "GB", "wales": "GB", "great britain": "GB",
     "luxembourg": "LU", "luxemburg": "LU", "belgique": "BE", "belgië": "BE", "svizzera": "CH", "danmark": "DK",
     "sverige": "SE", "norge": "NO", "suomi": "FI", "polska": "PL", "czechia": "CZ", "czech republic": "CZ",
 }  # fmt: skip
@@ -81,7 +82,9 @@ def phone_in(text: str, country: str = "") -> str:
 
 def e164(text: str) -> str:
     """The first international number in ``text`` as E.164, or ""; its digits need not be in any numbering plan."""
-    matches = (m for m in _E164.finditer(text.replace("(0)", "")) if not _FAX.search(m.string[: m.start()][-_FAX_CHARS:]))
+    matches = (
+        m for m in _E164.finditer(text.replace("(0)", "")) if not _FAX.search(m.string[: m.start()][-_FAX_CHARS:])
+    )
     match = next(matches, None)
     digits = re.sub(r"\D", "", match[0]) if match else ""
     digits = digits.removeprefix("00")

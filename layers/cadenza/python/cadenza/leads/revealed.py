@@ -36,7 +36,7 @@ def reveal(soup: BeautifulSoup, url: str) -> None:
     _scripts(soup)
     _backwards(soup, url)
     for tag in soup.find_all(["span", "i", "b", "em", "small"], style=_HIDDEN_STYLE, limit=_MOST):
-        # "anna<span style="display:none">.x</span>@…": a trap inside an address. Longer hidden text stays, to be judged.
+        # "anna<span style="display:none">.x</span>@…": a trap. Longer hidden text stays, to be judged.
         if tag.parent is not None and "@" in tag.parent.get_text() and len(tag.get_text()) <= _MAX_TRAP_CHARS:
             tag.decompose()
 
