@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None, console: Console | None = None)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--site", default="", metavar="NAME", help="only the sites with NAME in their domain")
     parser.add_argument("--plans", type=int, metavar="N", help="at most N plans a site (a model is paid by the plan)")

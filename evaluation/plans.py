@@ -1,4 +1,4 @@
-"""Plans for the contacts that were found: whether they compile, what the linter says, and whether their quotes stand."""
+"""Plans for the contacts that were found: do they compile, what does the linter say, do their quotes stand."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from cadenza.planning.offline import plan_offline
 
 _OFFERINGS: Final[Mapping[str, str]] = {
     "en": "We plan delivery and service routes for small fleets. Most teams save a few hours of driving a week.",
-    "de": "Wir planen Liefer- und Servicetouren für kleine Fuhrparks. Die meisten sparen ein paar Stunden Fahrt pro Woche.",
-    "fr": "Nous planifions les tournées des petites flottes. La plupart des équipes gagnent quelques heures par semaine.",
+    "de": "Wir planen Liefer- und Servicetouren für kleine Fuhrparks. Die meisten sparen jede Woche ein paar Stunden.",
+    "fr": "Nous planifions les tournées des petites flottes. La plupart des équipes y gagnent quelques heures.",
     "es": "Planificamos las rutas de flotas pequeñas. La mayoría de los equipos ahorra unas horas de viaje por semana.",
     "pt": "Planeamos as rotas de pequenas frotas. A maioria das equipas poupa algumas horas de condução por semana.",
-    "it": "Pianifichiamo i giri di consegna delle piccole flotte. Molte squadre risparmiano qualche ora alla settimana.",
+    "it": "Pianifichiamo i giri di consegna delle piccole flotte. Di solito si risparmia qualche ora alla settimana.",
     "nl": "Wij plannen routes voor kleine wagenparken. De meeste teams besparen een paar uur rijden per week.",
 }
 _QUOTED = re.compile(r"[“„«]\s?([^“”„«»]{8,}?)(?:\s?…)?\s?[”“»]")
@@ -32,7 +32,7 @@ _QUOTED = re.compile(r"[“„«]\s?([^“”„«»]{8,}?)(?:\s?…)?\s?[”“
 
 @dataclass(frozen=True)
 class PlanTally:
-    """How the plans came out. ``quotes`` are passages in quotation marks, ``quotes_proved`` those that the site holds."""
+    """How the plans came out. ``quotes`` are passages in quotation marks, ``quotes_proved`` those that the site has."""
 
     plans: int = 0
     first_try: int = 0

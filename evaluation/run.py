@@ -28,7 +28,7 @@ _MAX_WAIT_S = 60.0
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One site's scores. ``answered`` is False where a model failed and the rules did the work, ``problem`` says why."""
+    """One site's scores. ``answered`` is False where a model failed and the rules stood in; ``problem`` says why."""
 
     score: SiteScore
     analysis: Analysis

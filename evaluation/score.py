@@ -109,7 +109,7 @@ def score_site(domain: str, truth: Truth, analysis: Analysis, html: Mapping[str,
         *(line for r in right for line in r.misses()),
         *_differs("language", truth.language, report.language),
         *_differs("country", truth.country, report.country),
-        *([] if tally.companies_right else _differs("company", truth.company, report.company_name)),
+        *(() if tally.companies_right else _differs("company", truth.company, report.company_name)),
         *(f"no claim quotes {fact!r}" for fact in truth.facts if fact not in facts_held),
         *(f"{claim.quote!r} does not stand on {claim.page_url}" for claim in report.claims if claim not in proved),
     ]
@@ -149,7 +149,7 @@ class _Right:
             yield f"{email}: the phone is {self.wanted.phone!r}, not {self.got.phone!r}"
 
 
-def _differs(what: str, wanted: str, got: str) -> Iterable[str]:
+def _differs(what: str, wanted: str, got: str) -> tuple[str, ...]:
     return () if wanted == got else (f"the {what} is {wanted!r}, not {got!r}",)
 
 

@@ -94,14 +94,17 @@ def _troubles(site: Evaluated) -> Sequence[str]:
 
 def _plans(block: Block) -> str:
     p, stats = block.plans, [site.analysis.stats for site in block.sites]
-    lines = [
+    written = (
         f"plans: {p.plans}, valid at the first try {p.first_try}, after repairs {p.repaired}, unusable {p.unusable}; "
         f"compiler's errors {p.compile_errors}, linter's {p.lint_errors}; "
-        f"mails {p.mails}, quotations proved {p.quotes_proved} of {p.quotes}",
+        f"mails {p.mails}, quotations proved {p.quotes_proved} of {p.quotes}"
+    )
+    evidence = (
         f"claims: proposed {sum(s.claims_proposed for s in stats)}, kept {sum(s.claims_kept for s in stats)}, "
         f"dropped {sum(s.claims_dropped for s in stats)}, replaced {sum(s.texts_replaced for s in stats)}; "
-        f"addresses refused {sum(s.contacts_dropped for s in stats)}",
-    ]
+        f"addresses refused {sum(s.contacts_dropped for s in stats)}"
+    )
+    lines = [written, evidence]
     if usage := block.usage:
         cost = f"${usage.cost_usd_micros / 1_000_000:.4f}" if usage.priced else "at an unknown price"
         answered = sum(site.answered for site in block.sites)

@@ -31,8 +31,8 @@ class TrueContact(_Frozen):
 class Truth(_Frozen):
     """The truth about one site.
 
-    ``must_not`` says why each address that also stands on the site may not be reported. ``facts`` are spans of the pages
-    that a report should quote. ``catalogue`` is the number of generated pages.
+    ``must_not`` says why each address that also stands on the site may not be reported. ``facts`` are spans of the
+    pages that a report should quote. ``catalogue`` is the number of generated pages.
     """
 
     language: str

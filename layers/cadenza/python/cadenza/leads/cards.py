@@ -74,7 +74,7 @@ _INVERTED = re.compile(r"([^\W\d_]['’\w-]+(?: [^\W\d_]['’\w-]+)?), ([^\W\d_]
 
 
 def inverted_in(lines: Sequence[str], local_part: str) -> NameAndTitle:
-    """The person of a directory ("Amundsen, Greta") whom a local part is made of: "Berlin, Germany" has its form too."""
+    """Who stands in a directory as "Amundsen, Greta" and has this local part: "Berlin, Germany" has that form too."""
     for n, line in enumerate(lines):
         match = _INVERTED.fullmatch(line)
         name = f"{match[2]} {match[1]}" if match else ""

@@ -35,7 +35,8 @@ _BOILERPLATE = re.compile(
     r"cookie|javascript|copyright|all rights reserved|alle rechte|tous droits|derechos reservados|direitos reservados|"
     r"privacy|datenschutz|terms of|newsletter|subscribe|log ?in|sign (?:in|up)|password|your cart|warenkorb|"
     r"lorem ipsum|click here|read more|learn more|mehr erfahren|saiba mais|leer más|en savoir plus|page not found|404|"
-    r"leggi tutto|scopri di più|lees meer|lees verder|fictional|fiktiv|erfunden|fictive|fict[ií]ci[ao]|fittizi[ao]|verzonnen|"
+    r"leggi tutto|scopri di più|lees meer|lees verder|fictional|fiktiv|erfunden|fictive|fict[ií]ci[ao]|"
+    r"fittizi[ao]|verzonnen|"
     r"©|liability|haftung|verantwortlich",
     re.IGNORECASE,
 )
@@ -58,7 +59,8 @@ _DOES = re.compile(
 )
 _FOR = re.compile(
     r"\b(?:for|help(?:s|ing)?|serv(?:e|es|ing)|trusted by|used by|work(?:s|ing)? with|für|hilft|helfen|aidons|pour|"
-    r"para|ayudamos|ajudamos|trabalhamos com|trabajamos con|voor|per)\b(?!\s+(?:that|this|it|more|further|example|instance|"
+    r"para|ayudamos|ajudamos|trabalhamos com|trabajamos con|voor|per)\b(?!\s+(?:that|this|it|more|further|example|"
+    r"instance|"
     r"years|weitere|mehr|mais|más|plus)\b)",
     re.IGNORECASE,
 )
@@ -74,14 +76,17 @@ _GROUPS = re.compile(
     re.IGNORECASE,
 )
 _SIGNAL = re.compile(
-    r"\b(?:we(?:'|’| a)re hiring|join our team|open positions?|vacanc(?:y|ies)|we are looking for|wir suchen|suchen wir|"
+    r"\b(?:we(?:'|’| a)re hiring|join our team|open positions?|vacanc(?:y|ies)|we are looking for|wir suchen|"
+    r"suchen wir|"
     r"stellenangebote?|offene stellen|nous recrutons|estamos a contratar|estamos contratando|vagas|buscamos|rais(?:ed|"
     r"es) .{0,20}(?:€|\$|£|million)|series [a-d]\b|seed round|(?:newly|just|recently) (?:opened|launched|moved)|"
     r"(?:opened|opening|opens) (?:a|an|our|its|in)\b|new (?:office|workshop|plant|site|showroom|location|branch)|"
     r"launch(?:ed|es|ing)\b|expand(?:ed|ing|s)\b|acquir(?:ed|es)\b|award|awarded|winner of|certifi(?:ed|cation)|"
     r"iso \d{4,5}|zertifizier\w*|ausgezeichnet|eröffn\w*|neuer? standort|abrimos|inaugur\w+|lançámos|prémio|"
-    r"nueva sede|nuevo almacén|hemos (?:abierto|ampliado|inaugurado|estrenado)|premio|certificad\w+|ouvert(?:ure)?|nouveau site|primé|certifié\w*|"
-    r"nova (?:linha|loja|unidade)|abbiamo (?:aperto|inaugurato)|inaugurat[oa]|nuov[oa] (?:sede|reparto|stabilimento|negozio)|"
+    r"nueva sede|nuevo almacén|hemos (?:abierto|ampliado|inaugurado|estrenado)|premio|certificad\w+|"
+    r"ouvert(?:ure)?|nouveau site|primé|certifié\w*|"
+    r"nova (?:linha|loja|unidade)|abbiamo (?:aperto|inaugurato)|inaugurat[oa]|nuov[oa] (?:sede|reparto|"
+    r"stabilimento|negozio)|"
     r"cerchiamo|assumiamo|certificat[oa]|nieuwe? (?:vestiging|locatie|werkplaats|winkel)|geopend|wij zoeken|vacatures?|"
     r"gecertificeerd|we(?:'|’)re hiring|we are hiring|we are recruiting|has won|have won|won an?\b|is now open)",
     re.IGNORECASE,
@@ -92,7 +97,8 @@ _SIZE = re.compile(
     r"personnes|empleados|personas|clientes|colaboradores|pessoas|trabalhadores|trabajadores|"
     r"mitarbeitende\w*|persone|dipendenti|collaboratori|addetti|medewerkers|collega(?:'|’)?s|mensen)\b|\b(?:founded|established|gegründet|"
     r"fondée?|fundad[oa]|fondat[ao]|opgericht)\b.{0,16}\b(?:1[89]|20)\d\d\b|\b(?:we|our|wir|unsere?|nous|notre|nossa|"
-    r"nuestra|wij|onze|siamo)\b.{0,60}\b(?:since|seit|depuis|desde|sinds|dal)\b.{0,16}\b(?:1[89]|20)\d\d\b|\bteam of (?:\d+|two|three|four|"
+    r"nuestra|wij|onze|siamo)\b.{0,60}\b(?:since|seit|depuis|desde|sinds|dal)\b.{0,16}\b(?:1[89]|20)\d\d\b|"
+    r"\bteam of (?:\d+|two|three|four|"
     r"five|six|seven|eight|nine|ten|twelve|fifteen|twenty)\b",
     re.IGNORECASE,
 )

@@ -219,7 +219,7 @@ def _addresses_in(line: str, url: str) -> list[tuple[int, str, str]]:
 
 
 def _phone(card: tuple[str, ...], page: ReadPage, country: str) -> str:
-    """The number below the card's last name: what stands above it is the person's before. Else of a link in the card."""
+    """The number below the card's last name: what stands above it is the person's before. Links say it best."""
     last = max((n for n, line in enumerate(card) if people_in((line,))), default=0)
     text = "\n".join(card[last:])
     links = page.page.structured.phone_links

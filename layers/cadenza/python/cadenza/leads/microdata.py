@@ -21,8 +21,12 @@ _ATTRIBUTE_OF = {
 
 def read_microdata(soup: BeautifulSoup) -> Iterator[dict[str, JsonValue]]:
     """Every item that is no other item's property, in document order."""
-    for tag in soup.find_all(attrs={"itemscope": True, "itemprop": False}, limit=_MAX_ITEMS):
+    for tag in soup.find_all(_is_item, limit=_MAX_ITEMS):
         yield _item(tag)
+
+
+def _is_item(tag: Tag) -> bool:
+    return tag.has_attr("itemscope") and not tag.has_attr("itemprop")
 
 
 def _item(tag: Tag) -> dict[str, JsonValue]:

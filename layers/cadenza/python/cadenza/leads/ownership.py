@@ -27,7 +27,8 @@ _OTHERS = re.compile(
 )
 _FILE_NAMES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|avif|ico|css|m?js|json|pdf|woff2?|html|php)$", re.IGNORECASE)
 _GONE = re.compile(
-    r"\b(?:has|have|had) (?:now )?left\b|\bleft (?:us|the company|in \d{4})\b|\bno longer\b|\bretired\b|\bformer\b|\bformerly\b|"
+    r"\b(?:has|have|had) (?:now )?left\b|\bleft (?:us|the company|in \d{4})\b|\bno longer\b|\bretired\b|"
+    r"\bformer\b|\bformerly\b|"
     r"\bex-|\behemalig\w*|\bausgeschieden\b|\bim ruhestand\b|\bnicht mehr\b|\bverlassen\b|\ba quitt[eé]\b|"
     r"\bn['’]est plus\b|\bretraite\b|\bancien(?:ne)?s? (?:directeur|directrice|g[eé]rant|coll[eè]gue|salari[eé])\w*|"
     r"\bya no\b|\bse jubil[oó]\b|\bjubilad[oa]\b|\bantigu[oa]s? (?:director|gerente|compañer)\w*|\bj[aá] n[aã]o\b|"
@@ -64,12 +65,12 @@ class Owner:
         return offered and (self._is_sister(host) or (linked and shared))
 
     def _is_sister(self, host: str) -> bool:
-        """ "castlebridge-group" is of "castlebridge-packaging": hosts that begin with the company's own word."""
+        """Whether a host begins with the company's own word, as castlebridge-group does for castlebridge-packaging."""
         label = (registrable(host.lower()) or "").partition(".")[0].replace("-", "")
         return any(label.startswith(brand) for brand in self._brands())
 
     def _is_name(self, local: str) -> bool:
-        """ "castlebridgepackaging" at somebody's mail server is castlebridge-packaging's."""
+        """Whether a mailbox has the company's name, wherever it is kept."""
         whole = {_squashed(self.domain.partition(".")[0]), _squashed(self.company_name)}
         return len(local) >= _MIN_BRAND_CHARS and _squashed(local) in whole
 

@@ -26,7 +26,8 @@ _RANKS: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
                 r"vorst[aä]nd\w*|(?:co-?)?fundador\w*|s[oó]ci[oa]s?\b|s[oó]cio-gerente|propriet[aá]ri[oa]|"
                 r"propietari[oa]|due[nñ][oa]|administrador\w*|diretora?[- ]geral|directora?[- ]general|g[eé]rante?\b|"
                 r"pdg\b|(?:co-?)?fondat\w+|directeur g[eé]n[eé]ral|directrice g[eé]n[eé]rale|pr[eé]sident\w*|"
-                r"proprietor|zaakvoerder|eigenaar\w*|eigenares\w*|titolare|amministrator\w*|gerência|algemeen directeur|"
+                r"proprietor|zaakvoerder|eigenaar\w*|eigenares\w*|titolare|amministrator\w*|gerência|"
+                r"algemeen directeur|"
                 r"directeur-eigenaar|vorsitzende\w*|geschäftsinhaber\w*|directeur\w* général\w*"
             ),
         ),
@@ -98,10 +99,10 @@ _PLACEHOLDER = re.compile(
     re.IGNORECASE,
 )
 
-# "Dr.-Ing.", "Dipl.-Ing. (FH)", "Dr. med. univ.", "Eng.ª", "Prof.ssa"
+# Such as Dr.-Ing., Dipl.-Ing. (FH), Dr. med. univ., Eng.ª or Prof.ssa.
 _HONORIFICS = re.compile(
     r"^(?:(?:(?:dr|prof|eng|arq|ing|mag|mr|mrs|ms|mx|sir|dame|herrn?|frau|sr|sra|srta|do[nñ]a|m|mme|mlle|dra|me|"
-    r"dott|sig|geom|avv|rag|dhr|mevr|drs|ir|inh|dipl(?:\.?-?\s?\w{2,6})?)\.?(?:ª|º|ssa|ra|in)?\.?|"
+    r"dott|sig|geom|avv|rag|dhr|mevr|drs|ir|inh|dipl(?:\.?-?\s?\w{2,6})?)(?:\.(?:ssa|ra|in)|\.?[ªº]?\.?)|"
     r"(?:med|univ|rer|nat|phil|jur|oec|pol|habil|h\.\s?c|dent|vet|pharm|techn|soc|theol)\.|\(fh\)|\(eth\))(?:-|\s+))+",
     re.IGNORECASE,
 )

@@ -59,13 +59,17 @@ def _show(tag: Tag, address: str) -> None:
 
 def _cloudflare(soup: BeautifulSoup) -> None:
     """Cloudflare's e-mail obfuscation: hexadecimal, each byte XORed with the first."""
-    for tag in soup.find_all(attrs={"data-cfemail": True}, limit=_MOST):
+    for tag in soup.find_all(_has_cfemail, limit=_MOST):
         if address := _decoded(str(tag["data-cfemail"])):
             _show(tag, address)
             tag.string = address
     for anchor in soup.find_all("a", href=re.compile(r"/cdn-cgi/l/email-protection#"), limit=_MOST):
         if address := _decoded(str(anchor["href"]).partition("#")[2]):
             _show(anchor, address)
+
+
+def _has_cfemail(tag: Tag) -> bool:
+    return tag.has_attr("data-cfemail")
 
 
 def _decoded(text: str) -> str:
