@@ -35,6 +35,7 @@ AI_VERSION = "analyse.v1"
 _MAX_PAGE_CHARS = 6_000
 _MAX_CORPUS_CHARS = 40_000
 _MAX_COMPANY_NAME_CHARS = 60
+_ORNAMENT = re.compile(r"[*_#`★☆✩⭐™®©]+|\s{2,}")
 
 
 class _Analyst(NamedTuple):
@@ -214,7 +215,7 @@ def _language(corpus: Corpus) -> str:
 def _company_name(corpus: Corpus) -> str:
     """The company's name by its structured data, site name or titles; else the domain's first label, capitalised."""
     for candidate in _company_names(corpus):
-        name = squash(candidate)
+        name = squash(_ORNAMENT.sub(" ", candidate))
         if 1 < len(name) <= _MAX_COMPANY_NAME_CHARS and (quotable(name) or re.fullmatch(r"[\w &'’-]+", name)):
             return name
     return corpus.domain.partition(".")[0].replace("-", " ").title()
@@ -225,7 +226,7 @@ def _company_names(corpus: Corpus) -> Iterable[str]:
     for key in ("name", "legalName"):
         for node in nodes:
             value = node.get(key)
-            if isinstance(value, str) and is_organisation(node.get("@type")):
+            if isinstance(value, str) and is_organisation(node):
                 yield html.unescape(value)
     yield from (page.page.structured.site_name for page in corpus.pages)
     label = _squashed(corpus.domain.partition(".")[0])

@@ -7,7 +7,7 @@ rules know English, German, French, Spanish, Portuguese, Italian and Dutch.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -22,6 +22,7 @@ _MAX_PRODUCT_WORDS = 8
 _LONG_CHARS = 200
 _FEW_MARKS = 3
 _NEAR = 60
+_QUOTES = frozenset("\"“„«‘'")
 _MIN_NAME_CHARS = 5
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“„¿¡(]?[A-ZÀ-ÞЀ-Я0-9])")
@@ -33,7 +34,8 @@ _ABBREVIATION = re.compile(
 # Text that is on every site and says nothing about this company.
 _BOILERPLATE = re.compile(
     r"cookie|javascript|copyright|all rights reserved|alle rechte|tous droits|derechos reservados|direitos reservados|"
-    r"privacy|datenschutz|terms of|newsletter|subscribe|log ?in|sign (?:in|up)|password|your cart|warenkorb|"
+    r"privacy|datenschutz|terms of|(?:our|unser\w*|notre|nuestro|nossa|nostra|onze|the) newsletter|"
+    r"newsletter[- ]?(?:anmeld|sign)|subscribe|log ?in|sign (?:in|up)|password|your cart|warenkorb|"
     r"lorem ipsum|click here|read more|learn more|mehr erfahren|saiba mais|leer más|en savoir plus|page not found|404|"
     r"leggi tutto|scopri di più|lees meer|lees verder|fictional|fiktiv|erfunden|fictive|fict[ií]ci[ao]|"
     r"fittizi[ao]|verzonnen|"
@@ -41,7 +43,8 @@ _BOILERPLATE = re.compile(
     re.IGNORECASE,
 )
 _WE = re.compile(
-    r"\b(?:we|our|us|wir|unser\w*|nous|notre|nos|nosotros|nuestr[oa]s?|noss[oa]s?|noi|nostr[oaie]|wij|onze|ons|"
+    r"\b(?:we|our|us|ik|ich|(?-i:I)|wir|unser\w*|nous|notre|nos|nosotros|nuestr[oa]s?|noss[oa]s?|noi|nostr[oaie]|wij|"
+    r"onze|ons|"
     # Verbs that say "we" by their ending.
     r"[a-zà-ÿ]{2,}(?:amos|emos|imos|ámos|iamo))\b",
     re.IGNORECASE,
@@ -51,8 +54,10 @@ _DOES = re.compile(
     r"repair|restor|bake|roast|grow|teach|advise|specialis|specializ|maintain|create|sell|rent|plan|is an?|are an?|"
     r"bauen|fertig|entwickel|bieten|liefern|beraten|helfen|herstell|produzier|betreib|planen|ist ein|sind ein|fabriqu|"
     r"concev|proposons|offrons|aidons|accompagn|réalis|constru|fabric|diseñ|ofrecemos|ayudamos|desarroll|constru[ií]|"
-    r"fazemos|produz|desenvolv|oferece|ajudamos|projetamos|somos|elabora|cultiv|vend(?:emos|iamo)|instala|repara|planea|"
-    r"costrui|costruzion|produc|realizz|progett|offr|ripar|siamo|restaura|crée|créons|fabrique|ontwerp|maken|maakt|lever|"
+    r"fazemos|produz|desenvolv|oferece|ajudamos|projetamos|somos|elabora|cultiv|vend(?:emos|iamo)|instala|repara|"
+    r"planea|"
+    r"costrui|costruzion|produc|realizz|progett|offr|ripar|siamo|restaura|crée|créons|fabrique|ontwerp|maken|maakt|"
+    r"lever|"
     r"onderhoud|bouw|verko|repareer|install|adviseer|helpen|care for|look after|looks after|process|print|clean|brew|"
     r"distribut|transport|train|fertigen|fertigt|bietet|liefert|plant|berät|wartet|repariert|verkauf)\w*",
     re.IGNORECASE,
@@ -95,7 +100,8 @@ _SIZE = re.compile(
     r"\b\d[\d.,]*\+?\s*(?:\w+\s){0,2}?(?:employees|people|colleagues|staff|engineers|craftspeople|team members|"
     r"locations|offices|stores|customers|clients|mitarbeite\w+|beschäftigte|standorte|kunden|collaborateurs|salariés|"
     r"personnes|empleados|personas|clientes|colaboradores|pessoas|trabalhadores|trabajadores|"
-    r"mitarbeitende\w*|persone|dipendenti|collaboratori|addetti|medewerkers|collega(?:'|’)?s|mensen)\b|\b(?:founded|established|gegründet|"
+    r"mitarbeitende\w*|persone|dipendenti|collaboratori|addetti|medewerkers|collega(?:'|’)?s|mensen)\b|\b(?:founded|"
+    r"established|gegründet|"
     r"fondée?|fundad[oa]|fondat[ao]|opgericht)\b.{0,16}\b(?:1[89]|20)\d\d\b|\b(?:we|our|wir|unsere?|nous|notre|nossa|"
     r"nuestra|wij|onze|siamo)\b.{0,60}\b(?:since|seit|depuis|desde|sinds|dal)\b.{0,16}\b(?:1[89]|20)\d\d\b|"
     r"\bteam of (?:\d+|two|three|four|"
@@ -215,7 +221,7 @@ def _summary_score(sentence: Sentence, company_name: str) -> int:
     opens = text[:40].casefold()
     acts = _acts(text, company_name)
     speaks = acts or bool(_WE.search(opens)) or (bool(company_name) and company_name.casefold() in opens)
-    if not (speaks and (acts or _DOES.search(text))) or _SIGNAL.search(text):
+    if text[0] in _QUOTES or not (speaks and (acts or _DOES.search(text))) or _SIGNAL.search(text):
         return 0
     return sentence.weight + 3 * (acts or bool(_DOES.search(text[:60]))) - (text[-1] == "!") - (len(text) > _LONG_CHARS)
 
@@ -233,17 +239,19 @@ def _descriptions(corpus: Corpus) -> Iterator[Sentence]:
     """What the site says of itself to machines: meta descriptions and JSON-LD organisations."""
     for page in corpus.pages:
         data = page.page.structured
-        stated = [node.get("description") for node in data.json_ld if is_organisation(node.get("@type"))]
+        stated = [node.get("description") for node in data.json_ld if is_organisation(node)]
         for text in (data.description, *(text for text in stated if isinstance(text, str))):
             for sentence in split_sentences(squash(text))[:2]:
                 if not _BOILERPLATE.search(sentence):
                     yield Sentence(sentence, page, _weight(page))
 
 
-def is_organisation(kind: JsonValue | None) -> bool:
-    """Whether a schema.org ``@type`` is a company's."""
+def is_organisation(node: Mapping[str, JsonValue]) -> bool:
+    """Whether a schema.org node is a company: by its type, or because it has an address of its own and a telephone."""
+    kind = node.get("@type")
     kinds = kind if isinstance(kind, list) else [kind]
-    return any(str(name).endswith(_ORGANISATIONS) for name in kinds)
+    reachable = "address" in node and "telephone" in node and "Person" not in kinds
+    return reachable or any(str(name).endswith(_ORGANISATIONS) for name in kinds)
 
 
 def _stated_size(corpus: Corpus) -> Iterator[Sentence]:

@@ -22,7 +22,7 @@ from cadenza.leads.cards import NOBODY, NameAndTitle, inverted_in, named_in_pros
 from cadenza.leads.claims import split_sentences
 from cadenza.leads.domains import same_site
 from cadenza.leads.evidence import Corpus, ReadPage, squash
-from cadenza.leads.ownership import Owner, has_left
+from cadenza.leads.ownership import Owner, has_left, is_own_page
 from cadenza.leads.people import (
     GENERIC_RANK,
     bare_name,
@@ -191,7 +191,10 @@ def _in_markdown_links(page: ReadPage) -> Iterator[Sighting]:
 
 def _in_text(page: ReadPage, country: str) -> Iterator[Sighting]:
     raw = page.page.markdown.splitlines()
+    code = _code_lines(raw)
     for number, line in enumerate(page.lines):
+        if number in code and not is_own_page(page.url):
+            continue  # what documentation shows as an example
         found = _addresses_in(line, page.url)
         for at, email, written in found:
             quote = line if len(line) <= _MAX_QUOTE_CHARS else written
@@ -207,6 +210,12 @@ def _in_text(page: ReadPage, country: str) -> Iterator[Sighting]:
             near = _card(page.lines, number, own, across_blanks=False) if shared and not people_in(card) else card
             phone = _phone(near, page, country)
             yield Sighting(email, page, Origin.TEXT, quote, card, around, sentence, phone=phone)
+
+
+def _code_lines(raw: Sequence[str]) -> set[int]:
+    """The lines inside of fenced code."""
+    fences = [n for n, line in enumerate(raw) if line.lstrip().startswith("```")]
+    return {n for start, end in zip(fences[::2], fences[1::2], strict=False) for n in range(start, end)}
 
 
 def _addresses_in(line: str, url: str) -> list[tuple[int, str, str]]:

@@ -26,6 +26,8 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAMES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|avif|ico|css|m?js|json|pdf|woff2?|html|php)$", re.IGNORECASE)
+# "notify.company.com": subdomains that programs send from.
+_MACHINES = re.compile(r"(?:notif\w*|bounces?|mailer|mailing|mg|em\d+|sendgrid|reply|lists?|smtp)\.", re.IGNORECASE)
 _GONE = re.compile(
     r"\b(?:has|have|had) (?:now )?left\b|\bleft (?:us|the company|in \d{4})\b|\bno longer\b|\bretired\b|"
     r"\bformer\b|\bformerly\b|"
@@ -56,11 +58,11 @@ class Owner:
         ``context`` is the text around it; ``linked`` says that it is offered to be written to, not just mentioned.
         """
         local, _, host = email.rpartition("@")
-        if is_unwritable(local) or _FILE_NAMES.search(host) or not _well_formed(email):
+        if is_unwritable(local) or _MACHINES.match(host) or _FILE_NAMES.search(host) or not _well_formed(email):
             return False
         if same_site(host, self.domain):
             return True
-        offered = _is_own_page(page_url) and _is_public(host) and not _OTHERS.search(context)
+        offered = is_own_page(page_url) and _is_public(host) and not _OTHERS.search(context)
         shared = host.lower() in MAILBOX_PROVIDERS or self._is_name(local)
         return offered and (self._is_sister(host) or (linked and shared))
 
@@ -103,5 +105,6 @@ def _is_public(host: str) -> bool:
     return not re.fullmatch(r"(?:.*\.)?example\.(?:com|org|net)", host.lower())
 
 
-def _is_own_page(url: str) -> bool:
+def is_own_page(url: str) -> bool:
+    """Whether a page is about the company itself: contact, team, imprint and the like."""
     return _OWN_PAGES.search(unquote(urlsplit(url).path)) is not None

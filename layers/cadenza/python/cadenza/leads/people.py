@@ -16,7 +16,7 @@ _NAME_TOKENS = (2, 5)
 _RANKS: tuple[tuple[int, re.Pattern[str]], ...] = tuple(
     (rank, re.compile(rf"\b(?:{words})", re.IGNORECASE))
     for rank, words in (
-        (_TITLED_RANK, r"assistant|assisten[tz]|assistente|asistente|secret[aá]r|sekret[aä]r|product owner\b"),
+        (_TITLED_RANK, r"assistant|pa\b|assisten[tz]|assistente|asistente|secret[aá]r|sekret[aä]r|product owner\b"),
         (2, r"vice[- ]pr[eé]sid\w+|vp\b|s?evp\b"),
         (
             1,
@@ -88,14 +88,16 @@ _GENERIC = re.compile(
 # Nobody reads these, or those who do are not to be written to about business.
 _UNWRITABLE = re.compile(
     r"^(?:no-?_?reply|do-?not-?reply|noresponder|nao-?responder|mailer-daemon|postmaster|hostmaster|abuse|bounces?|"
-    r"unsubscribe|privacy|privacidad(?:e)?|confidentialite|datenschutz|dpo|dsb|gdpr|rgpd|lopd|lgpd|dsgvo|avg|data-?protection|security|spam|root|daemon)(?:$|[-_.+\d])",
+    r"unsubscribe|privacy|privacidad(?:e)?|confidentialite|datenschutz|dpo|dsb|gdpr|rgpd|lopd|lgpd|dsgvo|avg|data-?protection|security|spam|root|daemon|notifications?|alerts?|automated|mailer|robot|cron)(?:$|[-_.+\d])",
     re.IGNORECASE,
 )
 # What forms and snippets show in place of an address.
 _PLACEHOLDER = re.compile(
     r"^(?:example|name|your\.?name|yourname|your|you|user|username|email|your-?email|test|someone|somebody|john\.?doe|"
-    r"jane\.?doe|max\.?mustermann|erika\.?mustermann|vorname\.?nachname|firstname\.?lastname|first\.?last|nome|nombre|"
-    r"prenom\.?nom|xxx+)$",
+    r"jane\.?doe|max\.?mustermann|erika\.?mustermann|(?:vor|nach|voor|achter)na(?:me|am)|vorname[._-]?nachname|"
+    r"(?:first|last|sur)[._-]?name|first[._-]?name[._-]?last[._-]?name|first\.?last|f\.?lastname|initial\.?lastname|"
+    r"pr[eé]nom|pr[eé]nom\.?nom|voornaam\.?achternaam|nome|cognome|nombre|apellido|sobrenome|nome\.?cognome|"
+    r"nombre\.?apellido|xxx+)$",
     re.IGNORECASE,
 )
 
