@@ -95,14 +95,14 @@ def read_html(url: str, html: str, *, status_code: int = 200, markdown: str | No
     try:
         soup = BeautifulSoup(html, "lxml")
         base = _base_url(soup, url)
-        reveal(soup, url)
+        reveal(soup, url, html)
         links = tuple(_links(soup, base))
         page = Page(
             url=url,
             title=_title(soup),
             language=_language(soup),
             status_code=status_code,
-            structured=_structured(soup),
+            structured=_structured(soup, html),
             # Last, because it prunes the tree.
             markdown=(_markdown(soup, base) if markdown is None else markdown)[:MAX_MARKDOWN_CHARS],
         )
@@ -163,11 +163,11 @@ def _title(soup: BeautifulSoup) -> str:
     return ""
 
 
-def _structured(soup: BeautifulSoup) -> StructuredData:
+def _structured(soup: BeautifulSoup, html: str) -> StructuredData:
     return StructuredData(
         description=_meta(soup, "description") or _meta(soup, "og:description"),
         site_name=_meta(soup, "og:site_name"),
-        json_ld=(*_json_ld(soup), *read_microdata(soup)),
+        json_ld=(*_json_ld(soup), *(read_microdata(soup) if "itemscope" in html else ())),
         mail_links=_linked_addresses(soup, "mailto"),
         phone_links=_linked_addresses(soup, "tel"),
     )
@@ -272,18 +272,17 @@ def _text_runs(tag: Tag) -> list[str] | None:
 def _markdown(soup: BeautifulSoup, base: str) -> str:
     for tag in soup.find_all(_NOT_CONTENT):
         tag.decompose()
-    for table in soup.find_all("table"):
-        if table.find(_BLOCKS) is not None:
-            # A table that holds blocks is layout; as markdown all of it would be one line.
-            for part in (table, *table.find_all(_TABLE_PARTS)):
-                part.name = "div"
+    _unfold_layout_tables(soup)
     for span in soup.find_all("span"):
         beside = span.next_sibling
         if isinstance(beside, Tag) and beside.name == "span" and _is_phrase(span) and _is_phrase(beside):
-            span.insert_after(soup.new_tag("br"))  # set apart by a style sheet only
+            span.append(soup.new_tag("br"))  # set apart by a style sheet only
     for anchor in soup.find_all("a", href=True):
         href = _attribute(anchor, "href")
-        anchor["href"] = _absolute(base, href) or href
+        if _of_scheme("mailto").search(href) and is_hidden(anchor):
+            del anchor["href"]  # its text is data to judge; it offers nothing to anybody
+        else:
+            anchor["href"] = _absolute(base, href) or href
     for text in soup.find_all(string=_LONG_BLANK):
         # Some of the converter's expressions take quadratic time over long runs of blanks.
         text.replace_with(_LONG_BLANK.sub(" ", text))
@@ -298,6 +297,15 @@ def _markdown(soup: BeautifulSoup, base: str) -> str:
     )
     markdown = converter.convert_soup(soup.body or soup)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in markdown.split("\n"))).strip()
+
+
+def _unfold_layout_tables(soup: BeautifulSoup) -> None:
+    """Tables that hold blocks are layout: as markdown all of one would be a single line."""
+    layout = {id(table) for block in soup.find_all(_BLOCKS) if (table := block.find_parent("table")) is not None}
+    for part in [part for part in soup.find_all(_TABLE_PARTS) if id(part.find_parent("table")) in layout]:
+        part.name = "div"
+    for table in [table for table in soup.find_all("table") if id(table) in layout]:
+        table.name = "div"
 
 
 def _is_phrase(tag: Tag) -> bool:

@@ -176,7 +176,8 @@ def bare_name(text: str) -> str:
     words = name.split()
     while len(words) > _NAME_TOKENS[0] and DEGREE.fullmatch(words[-1]):
         words.pop()
-    return " ".join(w.title() if w.isupper() and len(w) >= _SHOUTED else w for w in words).rstrip(",")
+    shouted = (w.isupper() and (len(w) >= _SHOUTED or w.lower() in _PARTICLES) for w in words)
+    return " ".join(w.title() if loud else w for w, loud in zip(words, shouted, strict=True)).rstrip(",")
 
 
 def split_name(name: str) -> tuple[str, str]:

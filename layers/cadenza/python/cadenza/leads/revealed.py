@@ -29,15 +29,30 @@ _HIDDEN_DEPTH = 12
 _MAX_TRAP_CHARS = 40
 
 
-def reveal(soup: BeautifulSoup, url: str) -> None:
-    """Put hidden addresses of the page at ``url`` into its tree, as text or ``mailto:`` links."""
-    _cloudflare(soup)
-    _attributes(soup, url)
-    _scripts(soup)
-    _backwards(soup, url)
+def reveal(soup: BeautifulSoup, url: str, source: str) -> None:
+    """Put hidden addresses of the page at ``url`` into its tree, as text or ``mailto:`` links.
+
+    ``source`` is the page's HTML: what does not occur there is not looked for in the tree, which takes longer.
+    """
+    source = source.lower()
+    if "cfemail" in source or "email-protection" in source:
+        _cloudflare(soup)
+    if "data-" in source:
+        _attributes(soup, url)
+    if "<script" in source:
+        _scripts(soup)
+    if "@" in source or any(mark in source for mark in ("&#64;", "&#x40;", "&commat;")):
+        _backwards(soup, url)
+        _traps(soup)
+
+
+def _traps(soup: BeautifulSoup) -> None:
+    """``anna<span style="display:none">.x</span>@…``. Longer hidden text stays, to be judged."""
     for tag in soup.find_all(["span", "i", "b", "em", "small"], style=_HIDDEN_STYLE, limit=_MOST):
-        # "anna<span style="display:none">.x</span>@…": a trap. Longer hidden text stays, to be judged.
-        if tag.parent is not None and "@" in tag.parent.get_text() and len(tag.get_text()) <= _MAX_TRAP_CHARS:
+        beside = "".join(
+            str(text) for text in (tag.previous_sibling, tag.next_sibling) if type(text) is NavigableString
+        )
+        if "@" in beside and len(tag.get_text()) <= _MAX_TRAP_CHARS:
             tag.decompose()
 
 
