@@ -30,7 +30,7 @@ from cadenza.leads.people import (
 from cadenza.leads.places import country_of
 from cadenza.leads.report import Analysis, AnalysisStats, Claim, SiteReport, Tone, Topic
 
-OFFLINE_VERSION = "rules.v1"
+OFFLINE_VERSION = "rules.v2"
 AI_VERSION = "analyse.v1"
 _MAX_PAGE_CHARS = 6_000
 _MAX_CORPUS_CHARS = 40_000

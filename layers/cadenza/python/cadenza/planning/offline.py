@@ -21,7 +21,7 @@ from cadenza.leads.report import Claim, Tone, Topic
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.phrases import PHRASES, Mail, Phrases
 
-OFFLINE_VERSION = "phrases.v1"
+OFFLINE_VERSION = "phrases.v2"
 _FALLBACK = "en"
 _MAX_QUOTE_CHARS = 150
 _MIN_QUOTE_CHARS = 40
