@@ -28,7 +28,7 @@ _MIN_NAME_CHARS = 5
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“„¿¡(]?[A-ZÀ-ÞЀ-Я0-9])")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:e\.g|i\.e|z\.B|p\.ex|etc|approx|ca|Dr|Prof|Mr|Mrs|Ms|St|No|Nr|Sr|Sra|Eng|Inc|Ltd|Co|bzw|vgl|Str)|"
-    r"\b[A-Z])\.$"
+    r"\b[A-Z]|\b\d{1,2})\.$"  # "zum 1. August"
 )
 
 # Text that is on every site and says nothing about this company.

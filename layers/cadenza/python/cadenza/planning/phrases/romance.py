@@ -16,7 +16,7 @@ FRENCH: Final = Phrases(
     news="j’ai lu sur votre site : {quote}",
     offered="parmi ce que propose {company}, j’ai remarqué {quote}.",
     no_claim="j’ai regardé le site de {company}.",
-    ask="Un court échange aurait-il un sens ?",
+    ask="Un court échange vous semblerait-il utile ?",
     more="Pour en savoir plus : {link}",
     closing="Bien cordialement",
     intro=Mail(
@@ -196,7 +196,7 @@ ITALIAN: Final = Phrases(
     nudge=Mail(
         "{house} e {company}",
         (
-            "le ho scritto qualche giorno fa, forse in un brutto momento. Ecco l’essenziale.",
+            "vi ho scritto qualche giorno fa, forse nel momento sbagliato. Ecco l’essenziale.",
             "{offering}",
             "{ask} Se in {company} se ne occupa un’altra persona, mi basta un nome.",
         ),
@@ -205,7 +205,7 @@ ITALIAN: Final = Phrases(
         "Ancora un’idea per {company}",
         (
             "{opening}",
-            "Mi ha ricordato la mia ultima mail. {offering}",
+            "Questo mi ha ricordato la mia ultima mail. {offering}",
             "{ask} Basta una riga, anche per dire di no.",
             "{more}",
         ),
