@@ -31,6 +31,10 @@ CONTACT, BLOG = "https://castlebridge-packaging.ie/contact", "https://castlebrid
         ("hello@agency.com", CONTACT, "", True, False),
         ("castlebridge@agency.com", CONTACT, "", True, False),  # an agency's mailbox for this customer
         ("info@castle.com", CONTACT, "", True, False),
+        ("info@castlebridge-packaging.com", CONTACT, "", False, True),
+        ("pay@castlebridge-packaging-billing.com", CONTACT, "", True, False),
+        ("info@castlebridge.ie", CONTACT, "", False, True),
+        ("info@castlebridge-bakers.com", CONTACT, "", True, False),  # another in the same town
         ("privacy@castlebridge-packaging.ie", CONTACT, "", True, False),
         ("logo@2x.png", CONTACT, "", False, False),
     ],

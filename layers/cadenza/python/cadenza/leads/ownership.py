@@ -26,6 +26,11 @@ _OTHERS = re.compile(
     re.IGNORECASE,
 )
 _FILE_NAMES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|avif|ico|css|m?js|json|pdf|woff2?|html|php)$", re.IGNORECASE)
+# What a house adds to its name for another domain.
+_HOUSE = re.compile(
+    r"|group|gruppe|groupe|grupo|gruppo|groep|holding|international|global|europe|eu|uk|de|at|ch|fr|es|pt|it|nl|ie|usa?|"
+    r"shop|store|online|mail|team|company|co|gmbh|ag|ltd|inc|sa|srl|sl|lda|bv|partners?"
+)
 # "notify.company.com": subdomains that programs send from.
 _MACHINES = re.compile(r"(?:notif\w*|bounces?|mailer|mailing|mg|em\d+|sendgrid|reply|lists?|smtp)\.", re.IGNORECASE)
 _GONE = re.compile(
@@ -67,9 +72,12 @@ class Owner:
         return offered and (self._is_sister(host) or (linked and shared))
 
     def _is_sister(self, host: str) -> bool:
-        """Whether a host begins with the company's own word, as castlebridge-group does for castlebridge-packaging."""
-        label = (registrable(host.lower()) or "").partition(".")[0].replace("-", "")
-        return any(label.startswith(brand) for brand in self._brands())
+        """Whether a host is named for the same house, as castlebridge-group is for castlebridge-packaging.
+
+        A common beginning alone is not enough: every roofer of a town may begin with "roofing", and so may a forger.
+        """
+        label = _squashed((registrable(host.lower()) or "").partition(".")[0])
+        return any(label.startswith(b) and _HOUSE.fullmatch(label[len(b) :]) for b in self._brands())
 
     def _is_name(self, local: str) -> bool:
         """Whether a mailbox has the company's name, wherever it is kept."""
