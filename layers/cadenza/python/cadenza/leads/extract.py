@@ -110,7 +110,9 @@ def extract_contacts(corpus: Corpus, language: str = "", company_name: str = "")
 
 
 def _is_gone(sighting: Sighting) -> bool:
-    """Whether the address' sentence says that its owner has left, or a heading above it does."""
+    """Whether the address' sentence says that its owner has left, or a heading above it does. Desks do not leave."""
+    if is_generic(sighting.email.partition("@")[0]):
+        return False
     headings = (line for line in sighting.card if len(line.split()) <= _MAX_HEADING_WORDS)
     return any(has_left(text) for text in (sighting.sentence, *headings))
 

@@ -28,19 +28,29 @@ _OTHERS = re.compile(
 _FILE_NAMES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|avif|ico|css|m?js|json|pdf|woff2?|html|php)$", re.IGNORECASE)
 # What a house adds to its name for another domain.
 _HOUSE = re.compile(
-    r"|group|gruppe|groupe|grupo|gruppo|groep|holding|international|global|europe|eu|uk|de|at|ch|fr|es|pt|it|nl|ie|usa?|"
+    r"|group|gruppe|groupe|grupo|gruppo|groep|holding|international|global|europe|eu|uk|de|at|ch|fr|es|pt|it|nl|ie|"
+    r"usa?|"
     r"shop|store|online|mail|team|company|co|gmbh|ag|ltd|inc|sa|srl|sl|lda|bv|partners?"
 )
 # "notify.company.com": subdomains that programs send from.
 _MACHINES = re.compile(r"(?:notif\w*|bounces?|mailer|mailing|mg|em\d+|sendgrid|reply|lists?|smtp)\.", re.IGNORECASE)
+# Said of people; "if you no longer wish to hear from us" and "a home for the retired" are not.
 _GONE = re.compile(
-    r"\b(?:has|have|had) (?:now )?left\b|\bleft (?:us|the company|in \d{4})\b|\bno longer\b|\bretired\b|"
-    r"\bformer\b|\bformerly\b|"
-    r"\bex-|\behemalig\w*|\bausgeschieden\b|\bim ruhestand\b|\bnicht mehr\b|\bverlassen\b|\ba quitt[eé]\b|"
-    r"\bn['’]est plus\b|\bretraite\b|\bancien(?:ne)?s? (?:directeur|directrice|g[eé]rant|coll[eè]gue|salari[eé])\w*|"
-    r"\bya no\b|\bse jubil[oó]\b|\bjubilad[oa]\b|\bantigu[oa]s? (?:director|gerente|compañer)\w*|\bj[aá] n[aã]o\b|"
-    r"\breformou\b|\breformad[oa]\b|\bin pensione\b|\bha lasciato\b|\bnon lavora più\b|\bmet pensioen\b|"
-    r"\bniet meer\b|\bvoormalig\w*|\boud-(?:directeur|medewerker)\w*",
+    r"\b(?:has|have|had) (?:now )?left\b|\bleft (?:us|the company|the firm|in \d{4})\b|\bno longer (?:with|works?|"
+    r"working|"
+    r"employed|part of|at |here|read|in use|active)|\b(?:has|have|is|now|who|since|he|she) retired\b|\bretired "
+    r"(?:in|from|last|this)\b|^former\b|\b(?:our|the) former (?:director|partner|manager|owner|head|chief|"
+    r"colleague)\w*|"
+    r"\behemalige\w* (?:geschäfts|mitarbeit|leit|inhab|kolleg|vorst)\w*|^ehemalige\b|\bausgeschieden\b|"
+    r"\bim ruhestand\b|"
+    r"\bnicht mehr (?:bei|im unternehmen|tätig|für uns|gelesen|aktiv)|\bhat (?:uns|das unternehmen|die firma)\b.{0,40}"
+    r"\bverlassen\b|\ba quitt[eé]\b|\bn['’]est plus (?:chez|dans|parmi)|\b(?:à la|en) retraite\b|\banciens? "
+    r"(?:directeur|g[eé]rant|coll[eè]gue|salari[eé])\w*|\bancienne (?:directrice|g[eé]rante|coll[eè]gue)|\bya no "
+    r"(?:trabaja|está|forma)|\bse jubil[oó]\b|\bjubilad[oa] (?:desde|en)\b|\bantigu[oa] (?:director|gerente)\w*|"
+    r"\bj[aá] n[aã]o (?:trabalha|est[aá])|\breformou-se\b|\breformad[oa] desde\b|\b(?:è|andat[oa]) in pensione\b|"
+    r"\bha lasciato (?:l['’]azienda|la società)|\bnon lavora più\b|\bmet pensioen\b|\bniet meer (?:werkzaam|bij|"
+    r"in dienst)|"
+    r"\bvoormalige? (?:directeur|eigenaar|medewerker)\w*",
     re.IGNORECASE,
 )
 
