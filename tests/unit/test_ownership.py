@@ -118,6 +118,17 @@ def test_sentences_name_people_too(text: str, local: str, person: tuple[str, str
     assert named_in_prose(text, local) == NameAndTitle(*person)
 
 
+def test_a_desk_is_not_the_person_who_stands_beside_it() -> None:
+    """Mail to the research desk would greet whoever wrote the article; a nickname is its bearer's."""
+    people = "<p>{} <a href='mailto:{}@thornbury.example'>write</a></p>"
+    author = page("team", people.format("Anna Lee, Head of Research", "ideas"))
+    sue = page("about", people.format("Susan Oak, Buyer", "sue"))
+    house = page("contact", people.format("Bo Berg, OWNER", "thornbury"))
+    found = extract_contacts(Corpus.read("thornbury.example", [author, sue, house])).contacts
+    named = {c.email.partition("@")[0]: (c.name, c.title) for c in found}
+    assert named == {"ideas": ("", ""), "sue": ("Susan Oak", "Buyer"), "thornbury": ("Bo Berg", "Owner")}
+
+
 def test_names_are_put_as_their_bearers_would() -> None:
     """Mails would greet FONTANIER, an honorific, or half a name."""
     assert bare_name("Prof. Dr.-Ing. Maëlle FONTANIER, MSc") == "Maëlle Fontanier"

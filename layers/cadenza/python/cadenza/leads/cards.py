@@ -12,6 +12,7 @@ from cadenza.leads.people import DEGREE, bare_name, belongs_to, is_name, is_titl
 _MAX_LINE_CHARS = 240
 _MAX_PROSE_CHARS = 1_200
 _MAX_PROSE_TITLE_WORDS = 5
+_ACRONYM = 3  # letters
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def inverted_in(lines: Sequence[str], local_part: str) -> NameAndTitle:
 
 def bare_title(text: str) -> str:
     """A title without the article before it and the punctuation around it ("our Head of Sales," → "Head of Sales")."""
-    return _ARTICLES.sub("", text.strip(" ,;:.–—-")) or text
+    title = _ARTICLES.sub("", text.strip(" ,;:.–—-")) or text
+    # "MANAGING DIRECTOR" is set so by the page; CEO and HR are not.
+    return " ".join(w.title() if len(w) > _ACRONYM else w for w in title.split()) if title.isupper() else title
 
 
 # --- prose -------------------------------------------------------------------------------------------------------

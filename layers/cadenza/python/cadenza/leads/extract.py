@@ -30,6 +30,7 @@ from cadenza.leads.people import (
     is_generic,
     is_name,
     is_title,
+    may_be_short_for,
     names_a_person,
     role_rank,
     split_name,
@@ -103,7 +104,7 @@ def extract_contacts(corpus: Corpus, language: str = "", company_name: str = "")
     for email in gone:  # wherever else it stands: pages are forgotten more often than people return
         seen.pop(email, None)
     roster = tuple(_roster(corpus))
-    contacts = [_contact(places, roster, country, language) for places in seen.values()]
+    contacts = [_contact(places, roster, owner, country, language) for places in seen.values()]
     contacts.sort(key=lambda contact: (contact.role_rank, not contact.name, contact.email))
     left_out = len((refused | gone) - seen.keys()) + len(contacts[MAX_CONTACTS:])
     return Extraction(tuple(contacts[:MAX_CONTACTS]), left_out)
@@ -292,13 +293,15 @@ def _json_ld_people(node: JsonValue) -> Iterator[NameAndTitle]:
         yield from _json_ld_people(value)
 
 
-def _contact(places: Sequence[Sighting], roster: Sequence[NameAndTitle], country: str, language: str) -> FoundContact:
+def _contact(
+    places: Sequence[Sighting], roster: Sequence[NameAndTitle], owner: Owner, country: str, language: str
+) -> FoundContact:
     local = places[0].email.rpartition("@")[0]
     ordered = sorted(places, key=lambda place: place.origin)
     person, source = NOBODY, ordered[0]
     if not is_generic(local):
         for place in ordered:
-            person = place.person if place.person.name else _person_in(place.card, local)
+            person = place.person if place.person.name else _person_in(place.card, local, owner)
             if not person.name:
                 person = named_in_prose(place.around, local)
             if person.name:
@@ -325,15 +328,18 @@ def _contact(places: Sequence[Sighting], roster: Sequence[NameAndTitle], country
     )
 
 
-def _person_in(card: tuple[str, ...], local: str) -> NameAndTitle:
-    """Whom a card shows: the name that the address is made of, else its only name if that has a title beside it."""
+def _person_in(card: tuple[str, ...], local: str, owner: Owner) -> NameAndTitle:
+    """Whom a card shows: the name that the address is made of, else its only name, with a title, if that may be it."""
     people = [*people_in(card), inverted_in(card, local)]
     for person in reversed(people):  # the nearest name is the last one before the address
         if belongs_to(local, person.name):
             return person
     # "first.last" that fits no name here is somebody else's.
-    alone = len({p.name for p in people} - {""}) == 1 and bool(people[0].title) and not names_a_person(local)
-    return people[0] if alone else NOBODY
+    if len({p.name for p in people} - {""}) != 1 or not people[0].title or names_a_person(local):
+        return NOBODY
+    """Whom a card shows: whose name the address is made of, else the only one with a title, if it may be theirs."""
+    fits = may_be_short_for(local, people[0].name) or owner.is_called(local)
+    return people[0] if fits else NOBODY
 
 
 def _from_roster(person: NameAndTitle, local: str, roster: Sequence[NameAndTitle]) -> NameAndTitle:

@@ -78,7 +78,7 @@ class Owner:
         if same_site(host, self.domain):
             return True
         offered = is_own_page(page_url) and _is_public(host) and not _OTHERS.search(context)
-        shared = host.lower() in MAILBOX_PROVIDERS or self._is_name(local)
+        shared = host.lower() in MAILBOX_PROVIDERS or self.is_called(local)
         return offered and (self._is_sister(host) or (linked and shared))
 
     def _is_sister(self, host: str) -> bool:
@@ -89,7 +89,7 @@ class Owner:
         label = _squashed((registrable(host.lower()) or "").partition(".")[0])
         return any(label.startswith(b) and _HOUSE.fullmatch(label[len(b) :]) for b in self._brands())
 
-    def _is_name(self, local: str) -> bool:
+    def is_called(self, local: str) -> bool:
         """Whether a mailbox has the company's name, wherever it is kept."""
         whole = {_squashed(self.domain.partition(".")[0]), _squashed(self.company_name)}
         return len(local) >= _MIN_BRAND_CHARS and _squashed(local) in whole

@@ -88,7 +88,8 @@ _GENERIC = re.compile(
 # Nobody reads these, or those who do are not to be written to about business.
 _UNWRITABLE = re.compile(
     r"^(?:no-?_?reply|do-?not-?reply|noresponder|nao-?responder|mailer-daemon|postmaster|hostmaster|abuse|bounces?|"
-    r"unsubscribe|privacy|privacidad(?:e)?|confidentialite|datenschutz|dpo|dsb|gdpr|rgpd|lopd|lgpd|dsgvo|avg|data-?protection|security|spam|root|daemon|notifications?|alerts?|automated|mailer|robot|cron)(?:$|[-_.+\d])",
+    r"unsubscribe|privacy|privacidad(?:e)?|confidentialite|datenschutz|dpo|dsb|gdpr|rgpd|lopd|lgpd|dsgvo|avg|data-?protection|"
+    r"security|spam|root|daemon|notifications?|alerts?|automated|mailer|robot|cron)(?:$|[-_.+\d])",
     re.IGNORECASE,
 )
 # What forms and snippets show in place of an address.
@@ -119,7 +120,7 @@ _PARTICLE_WORDS = "de da do dos das del della di du la le van von der den zu zum
 _PARTICLES = frozenset(_PARTICLE_WORDS.split())
 _NAME_TOKEN = re.compile(r"^[^\W\d_](?:[^\W\d_]|['’-](?=[^\W\d_]))*\.?$")
 _NOT_NAME_WORDS = """
-    about address adresse agb all and ansprechpartner april august bank based book board build call city clients
+    by via about address adresse agb all and ansprechpartner april august bank based book board build call city clients
     company contact contacts contactos contato kontakt december datenschutz details e-mail email equipa equipe
     equipo experience fax february find follow founded friday from gmbh group has he her hello his home hours how
     imprint impressum inc january july june leadership learn legal limited linkedin llc ltd lda management march
@@ -151,13 +152,10 @@ def is_name(text: str) -> bool:
     """Whether a line is a person's name: two to five capitalised words, none of which names a thing or a role."""
     tokens = bare_name(text).split()
     least, most = _NAME_TOKENS
+    if not least <= sum(token.lower() not in _PARTICLES for token in tokens) <= most:
+        return False
     # "Joseph R." is half a name.
-    if (
-        not least <= len(tokens) <= most
-        or tokens[-1].endswith(".")
-        or tokens[0].lower() in _PARTICLES
-        or tokens[-1].lower() in _PARTICLES
-    ):
+    if tokens[-1].endswith(".") or tokens[0].lower() in _PARTICLES or tokens[-1].lower() in _PARTICLES:
         return False
     for token in tokens:
         lower = token.lower()
@@ -221,9 +219,19 @@ def belongs_to(local_part: str, name: str) -> bool:
                 first + last[0],
                 first[0] + last[0],
             }
+        # "kh.mueller" and "jeanluc.saintmartin": several first names, as initials or whole.
+        for k in range(2, len(words)):
+            for given in ("".join(w[0] for w in words[:k]), "".join(words[:k])):
+                forms |= {given + last for last in (*words[k:], "".join(words[k:]))}
         if joined in forms:
             return True
     return False
+
+
+def may_be_short_for(local_part: str, name: str) -> bool:
+    """Whether a local part begins as one of somebody's names does ("cat" for Catriona, "sue" for Susan)."""
+    begins = unaccented(local_part.casefold())[:2]
+    return any(word[:2] == begins for folded in _folded(bare_name(name)) for word in re.findall(r"[a-z]+", folded))
 
 
 def is_generic(local_part: str) -> bool:
