@@ -16,7 +16,7 @@ PG_VENV := .venv-postgres
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help setup demo crowd test test-long test-postgres check format synth layer lock clean
+.PHONY: help setup demo crowd eval test test-long test-postgres check format synth layer lock clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ crowd: setup ## Plan for 200 leads at once on this machine, with a model that is
 
 test: setup ## Run the tests (under five minutes)
 	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
+
+eval: setup ## Score analyst and planner on sample sites (OPENAI_API_KEY scores that model; ARGS="--mails")
+	@$(BIN)/python -m evaluation $(ARGS)
 
 test-long: setup ## Run properties and interleavings at their full count (under thirty minutes)
 	@CADENZA_LONG=1 $(BIN)/pytest -q -m long --numprocesses auto --dist worksteal

@@ -21,6 +21,10 @@ class _Routes(BaseModel):
     """A site's ``routes.json``: what static files cannot express."""
 
     redirects: dict[str, str] = {}
+    charset: str = "utf-8"
+    """What the header of every HTML page says, true or not; "" for a header that says nothing."""
+    canonical_host: str = ""
+    """Where every other name of the site redirects to."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ class SampleSites(LoopbackServer):
         return StaticHosts({name: here for host in self._sites for name in (host, f"www.{host}")})
 
     def _answer(self, request: Request) -> Response:
-        host = request.host.partition(":")[0].removeprefix("www.")
+        name = request.host.partition(":")[0]
+        host = name.removeprefix("www.")
         self.visits.append(Visit(host, request.path, request.user_agent.string))
         if host not in self._sites:
             return Response("no such site\n", status=404, mimetype="text/plain")
-        if (target := self._routes[host].redirects.get(request.path)) is not None:
+        routes = self._routes[host]
+        if routes.canonical_host not in {"", name}:
+            return redirect(f"http://{routes.canonical_host}{request.path}", code=301)
+        if (target := routes.redirects.get(request.path)) is not None:
             return redirect(target)
         file = self._file(host, request.path)
         if file is None:
@@ -69,11 +77,15 @@ class SampleSites(LoopbackServer):
                 "<!doctype html><title>Not found</title><h1>Not found</h1>", status=404, mimetype="text/html"
             )
         mimetype = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        if mimetype == "text/html":
+            # werkzeug adds a charset to a mimetype: what the header says is the site's choice.
+            content_type = f"text/html; charset={routes.charset}" if routes.charset else "text/html"
+            return Response(file.read_bytes(), content_type=content_type)
         return Response(file.read_bytes(), mimetype=mimetype)
 
     def _file(self, host: str, path: str) -> Path | None:
         wanted = path.strip("/") or "index.html"
-        for name in (wanted, f"{wanted}.html"):
+        for name in (wanted, f"{wanted}.html", f"{wanted}/index.html"):
             joined = safe_join(str(self._sites[host]), name)
             if joined is not None and Path(joined).is_file() and name != "routes.json":
                 return Path(joined)

@@ -94,3 +94,8 @@ def test_abbreviations_do_not_end_sentences() -> None:
         "We work with Dr. Lee, e.g. on Mondays.",
         "Then we rest.",
     ]
+    assert split_sentences("Zum 1. August suchen wir einen Gesellen. Seit 1961. Immer.") == [
+        "Zum 1. August suchen wir einen Gesellen.",
+        "Seit 1961.",
+        "Immer.",
+    ]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from cadenza.leads.analysis import analyse_offline
+from cadenza.leads.language import detect_language
 from cadenza.leads.report import Claim, Tone, Topic
 from cadenza.planning.ai import errors_of
 from cadenza.planning.brief import Cadence, PlanBrief
 from cadenza.planning.compiler import compile_plan
 from cadenza.planning.lint import LintCode, lint_pace, lint_text
 from cadenza.planning.model import Hours
-from cadenza.planning.offline import Json, plan_offline, shortened
+from cadenza.planning.offline import Json, plan_offline, shortened, spoken
 from cadenza.planning.phrases import PHRASES
 from tests.unit.site_pages import page, sample_site
 
@@ -21,6 +22,8 @@ OFFERINGS = {
     "de": "Wir planen Einsätze so, dass ein verschobener Termin für Sie und die Kunden kein Telefonat braucht.",
     "pt": "Planeamos as visitas para que uma alteração não custe chamadas aos técnicos nem aos clientes do serviço.",
     "es": "Planificamos las visitas para que un cambio no cueste llamadas al técnico ni a los clientes del servicio.",
+    "it": "Pianifichiamo le visite in modo che uno spostamento non costi telefonate ai tecnici e ai clienti.",
+    "nl": "Wij plannen bezoeken zo dat een verzette afspraak u en de klanten geen telefoontje kost.",
     "fr": "Nous planifions les visites pour que le report d’un rendez-vous ne vous coûte pas un appel aux clients.",
 }
 CLAIMS = (
@@ -96,6 +99,31 @@ def test_the_copy_speaks_the_languages_of_the_offering() -> None:
     assert mixed["intro"][1].startswith("Hello Anna,")
 
 
+@pytest.mark.parametrize("language", sorted(PHRASES))
+def test_no_language_takes_words_of_another(language: str) -> None:
+    """A Dutch offering would stand in an English mail."""
+    told = brief(language=language, offering=OFFERINGS[language], claims=())
+    assert detect_language(" ".join(body for _, body in mails(plan_offline(told)).values())) == language
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Thornbury Joinery Ltd", "Thornbury Joinery"),
+        ("Alpenwerk Technik GmbH & Co. KG", "Alpenwerk Technik"),
+        ("Cerâmica do Cabo, Lda.", "Cerâmica do Cabo"),
+        ("Officine Brenta S.r.l.", "Officine Brenta"),
+        ("Tri-County Roofing LLC", "Tri-County Roofing"),
+        ("Kasa SA", "Kasa"),
+        ("BAG", "BAG"),
+        ("Lake & Pine CPAs, P.A.", "Lake & Pine CPAs"),
+    ],
+)
+def test_companies_are_called_what_people_call_them(name: str, said: str) -> None:
+    """A mail that speaks of Alpenwerk Technik GmbH & Co. KG in each sentence is a machine's."""
+    assert spoken(name) == said
+
+
 def test_a_formal_site_is_not_addressed_by_first_name() -> None:
     """The tone of the report would change nothing."""
     assert mails(plan_offline(brief(tone=Tone.FORMAL)))["intro"][1].startswith("Dear Anna Lee,")
@@ -104,8 +132,8 @@ def test_a_formal_site_is_not_addressed_by_first_name() -> None:
 def test_what_stands_in_braces_is_never_filled_in() -> None:
     """A page or an offering could make the renderer print what it should not."""
     hostile = Claim(topic=Topic.SIGNAL, text="t", page_url="u", quote="We opened {link} and {{ 7 * 7 }} for you.")
-    copy = mails(plan_offline(brief(claims=(hostile,), company_name="{ask} Ltd")))
-    assert "I came across {ask} Ltd." in copy["intro"][1]
+    copy = mails(plan_offline(brief(claims=(hostile,), company_name="{ask} Works")))
+    assert "I came across {ask} Works." in copy["intro"][1]
     assert "7 * 7" not in copy["intro"][1]
 
 

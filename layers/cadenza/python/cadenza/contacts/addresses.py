@@ -13,6 +13,18 @@ from cadenza.core.states import SuppressionChannel
 MAX_LENGTH: Final = 254
 """Of an address (RFC 5321, section 4.5.3.1.3, less its brackets), and more than a domain name may have."""
 
+MAILBOX_PROVIDERS: Final = (
+    *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk"),
+    *("hotmail.fr", "outlook.de", "outlook.fr", "yahoo.com", "yahoo.co.uk", "yahoo.de", "yahoo.fr", "ymail.com"),
+    *("aol.com", "icloud.com", "me.com", "mac.com", "proton.me", "protonmail.com", "gmx.com", "gmx.de", "gmx.net"),
+    *("gmx.at", "gmx.ch", "web.de", "t-online.de", "freenet.de", "posteo.de", "mailbox.org", "orange.fr", "wanadoo.fr"),
+    *("free.fr", "laposte.net", "sfr.fr", "libero.it", "virgilio.it", "bluewin.ch", "sapo.pt", "telenet.be"),
+    *("zoho.com", "fastmail.com", "hey.com", "mail.com", "yandex.com", "yandex.ru", "mail.ru", "qq.com", "163.com"),
+)
+"""Domains that people of many companies share. An address there says nothing about its owner's company, and a gap
+between mails to one domain spares no company there. One that is missing costs its people time, or a contact.
+"""
+
 _PATTERNS: Final[Mapping[SuppressionChannel, tuple[str, str]]] = {
     SuppressionChannel.EMAIL: (r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address"),
     SuppressionChannel.PHONE: (r"\+[1-9]\d{6,14}", "a telephone number in E.164 form, such as +4930123456"),

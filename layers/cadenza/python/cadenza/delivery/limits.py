@@ -12,6 +12,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from cadenza.contacts.addresses import MAILBOX_PROVIDERS
 from cadenza.core.states import CampaignStatus, Channel, MessageStatus
 
 
@@ -37,19 +38,6 @@ SCOPES: Final = """
 
 
 # --- gaps and frequency --------------------------------------------------------------------------------------------
-
-MAILBOX_PROVIDERS: Final = (
-    *("gmail.com", "googlemail.com", "outlook.com", "hotmail.com", "live.com", "msn.com", "hotmail.co.uk"),
-    *("hotmail.fr", "outlook.de", "outlook.fr", "yahoo.com", "yahoo.co.uk", "yahoo.de", "yahoo.fr", "ymail.com"),
-    *("aol.com", "icloud.com", "me.com", "mac.com", "proton.me", "protonmail.com", "gmx.com", "gmx.de", "gmx.net"),
-    *("gmx.at", "gmx.ch", "web.de", "t-online.de", "freenet.de", "posteo.de", "mailbox.org", "orange.fr", "wanadoo.fr"),
-    *("free.fr", "laposte.net", "sfr.fr", "libero.it", "virgilio.it", "bluewin.ch", "sapo.pt", "telenet.be"),
-    *("zoho.com", "fastmail.com", "hey.com", "mail.com", "yandex.com", "yandex.ru", "mail.ru", "qq.com", "163.com"),
-)
-"""Domains that people of many companies share: a gap between mails to one domain is to spare a company, not them.
-
-One that is missing here costs its people time, no more.
-"""
 
 _SHARED = ", ".join(f"'{domain}'" for domain in MAILBOX_PROVIDERS)
 

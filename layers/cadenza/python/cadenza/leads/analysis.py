@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,20 +12,30 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cadenza.contacts.model import ContactKind, FoundContact
 from cadenza.core.ai import AiUsage, Model, as_data, load_prompt
-from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, tone_of
+from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, is_organisation, tone_of
 from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
 from cadenza.leads.extract import Extraction, extract_contacts
 from cadenza.leads.language import detect_language
 from cadenza.leads.model import Page
-from cadenza.leads.people import GENERIC_RANK, belongs_to, is_generic, is_name, is_title, role_rank, split_name
+from cadenza.leads.people import (
+    GENERIC_RANK,
+    belongs_to,
+    is_generic,
+    is_name,
+    is_title,
+    role_rank,
+    split_name,
+    unaccented,
+)
 from cadenza.leads.places import country_of
 from cadenza.leads.report import Analysis, AnalysisStats, Claim, SiteReport, Tone, Topic
 
-OFFLINE_VERSION = "rules.v1"
+OFFLINE_VERSION = "rules.v2"
 AI_VERSION = "analyse.v1"
 _MAX_PAGE_CHARS = 6_000
 _MAX_CORPUS_CHARS = 40_000
 _MAX_COMPANY_NAME_CHARS = 60
+_ORNAMENT = re.compile(r"[*_#`★☆✩⭐™®©]+|\s{2,}")
 
 
 class _Analyst(NamedTuple):
@@ -43,7 +55,7 @@ def analyse_offline(domain: str, pages: Iterable[Page]) -> Analysis:
     corpus = Corpus.read(domain, pages)
     basis = _basis(corpus)
     claims = tuple(claims_by_rule(corpus, basis.company_name))
-    return _conclude(corpus, basis, claims, extract_contacts(corpus, basis.language), _BY_RULE)
+    return _conclude(corpus, basis, claims, extract_contacts(corpus, basis.language, basis.company_name), _BY_RULE)
 
 
 def analyse_with_ai(client: Model, domain: str, pages: Iterable[Page]) -> Analysis:
@@ -59,13 +71,13 @@ def analyse_with_ai(client: Model, domain: str, pages: Iterable[Page]) -> Analys
     basis = _basis(corpus)
     data = _excerpts(corpus)
     if not data:
-        return _conclude(corpus, basis, (), extract_contacts(corpus, basis.language), _BY_RULE)
+        return _conclude(corpus, basis, (), extract_contacts(corpus, basis.language, basis.company_name), _BY_RULE)
     prompt = load_prompt("cadenza.leads", AI_VERSION)
     answer = client.ask(prompt, as_data("pages", data), AnalystAnswer)
     said = answer.value
     claims = tuple(Claim(topic=c.topic, text=c.text, page_url=c.page_url, quote=c.quote) for c in said.claims)
     basis = basis.model_copy(update={"tone": said.tone})
-    found = _with_people(extract_contacts(corpus, basis.language), said.people, corpus)
+    found = _with_people(extract_contacts(corpus, basis.language, basis.company_name), said.people, corpus)
     return _conclude(corpus, basis, claims, found, _Analyst(client.model, prompt.version, answer.usage))
 
 
@@ -176,6 +188,7 @@ def _conclude(
     stats = AnalysisStats(
         pages_read=len(corpus.pages),
         pages_set_aside=len(corpus.set_aside),
+        claims_proposed=len(claims),
         claims_kept=len(kept),
         claims_dropped=checked.dropped,
         texts_replaced=checked.replaced,
@@ -202,7 +215,7 @@ def _language(corpus: Corpus) -> str:
 def _company_name(corpus: Corpus) -> str:
     """The company's name by its structured data, site name or titles; else the domain's first label, capitalised."""
     for candidate in _company_names(corpus):
-        name = squash(candidate)
+        name = squash(_ORNAMENT.sub(" ", candidate))
         if 1 < len(name) <= _MAX_COMPANY_NAME_CHARS and (quotable(name) or re.fullmatch(r"[\w &'’-]+", name)):
             return name
     return corpus.domain.partition(".")[0].replace("-", " ").title()
@@ -212,15 +225,20 @@ def _company_names(corpus: Corpus) -> Iterable[str]:
     nodes = [node for page in corpus.pages for node in page.page.structured.json_ld]
     for key in ("name", "legalName"):
         for node in nodes:
-            kind = node.get("@type")
-            kinds = [str(k) for k in (kind if isinstance(kind, list) else [kind])]
             value = node.get(key)
-            if isinstance(value, str) and any(k.endswith(("Organization", "Business", "Corporation")) for k in kinds):
-                yield value
+            if isinstance(value, str) and is_organisation(node):
+                yield html.unescape(value)
     yield from (page.page.structured.site_name for page in corpus.pages)
-    label = re.sub(r"[^a-z0-9]", "", corpus.domain.partition(".")[0])
-    for page in corpus.pages:
+    label = _squashed(corpus.domain.partition(".")[0])
+    parts = [re.split(r"\s+[-–—|·:]\s+|:\s+", page.page.title) for page in corpus.pages]
+    for part in (part for title in parts for part in title):
         # "Contact – Thornbury Joinery": the part that the domain is made of.
-        for part in re.split(r"\s+[-–—|·:]\s+|:\s+", page.page.title):
-            if label and re.sub(r"[^a-z0-9]", "", part.casefold())[: len(label)] == label:
-                yield part
+        if label and (whole := _squashed(part)) and (whole.startswith(label) or label.startswith(whole)):
+            yield part
+    # Else the part that most titles have in common.
+    common = Counter(part.strip() for title in parts for part in set(title))
+    yield from (part for part, pages in common.most_common(1) if 1 < pages > len(parts) / 2)
+
+
+def _squashed(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", unaccented(text.casefold()))

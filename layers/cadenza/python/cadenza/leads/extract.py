@@ -2,8 +2,9 @@
 
 An address comes from structured data (JSON-LD), a ``mailto:`` link, or the text, where "name [at] company [dot] com"
 counts too. Nothing is ever composed: an address that is not on a page does not exist. Addresses under the company's
-own registrable domain are taken anywhere; others only from structured data or a link on its contact, team or imprint
-page, because a page may name anybody.
+own registrable domain are taken anywhere, unless the page says that their owner has left. Others are taken only where
+the company offers them (a link or structured data on its contact, team or imprint page) *and* they are its own: at a
+provider of mailboxes, or under its name. A page may name anybody: its agency, a partner, a customer who is quoted.
 """
 
 from __future__ import annotations
@@ -12,30 +13,29 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import JsonValue
 
 from cadenza.contacts.model import ContactKind, FoundContact
+from cadenza.leads.cards import NOBODY, NameAndTitle, inverted_in, named_in_prose, people_in
+from cadenza.leads.claims import split_sentences
 from cadenza.leads.domains import same_site
 from cadenza.leads.evidence import Corpus, ReadPage, squash
+from cadenza.leads.ownership import Owner, has_left, is_own_page
 from cadenza.leads.people import (
     GENERIC_RANK,
-    NOBODY,
-    NameAndTitle,
     bare_name,
     belongs_to,
     is_generic,
     is_name,
     is_title,
-    is_unwritable,
+    may_be_short_for,
     names_a_person,
-    people_in,
     role_rank,
     split_name,
 )
-from cadenza.leads.places import country_of, e164, time_zone_of
+from cadenza.leads.places import country_of, phone_in, time_zone_of
 
 MAX_CONTACTS = 200
 """A site that names more is a directory; those who decide come first."""
@@ -43,6 +43,12 @@ MAX_CONTACTS = 200
 _CARD_LINES_BEFORE = 4
 _CARD_LINES_AFTER = 2
 _MAX_QUOTE_CHARS = 240
+_AROUND_CHARS = 300
+_REACH_LINES = 8
+_MAX_NUMBER_CHARS = 40
+_MIN_NUMBER_DIGITS = 6
+_MAX_HEADING_WORDS = 4
+_MAX_JOB_TITLE_CHARS = 60
 
 
 class Origin(IntEnum):
@@ -55,13 +61,18 @@ class Origin(IntEnum):
 
 @dataclass(frozen=True)
 class Sighting:
-    """One address in one place. ``card``: the lines around it; ``person``: who structured data says it is."""
+    """One address in one place. ``card``: the lines around it; ``person``: who structured data says it is.
+
+    ``around`` is the text before and after it in its line or card, ``sentence`` the one of these that it stands in.
+    """
 
     email: str
     page: ReadPage
     origin: Origin
     quote: str
     card: tuple[str, ...] = ()
+    around: str = ""
+    sentence: str = ""
     person: NameAndTitle = NOBODY
     phone: str = ""
 
@@ -74,63 +85,84 @@ class Extraction:
     refused: int
 
 
-def extract_contacts(corpus: Corpus, language: str = "") -> Extraction:
+def extract_contacts(corpus: Corpus, language: str = "", company_name: str = "") -> Extraction:
     """Everybody on the believed pages who can be written to, one contact an address (compared in lower case)."""
+    owner = Owner(corpus.domain, company_name)
+    country = country_of(corpus)
     seen: dict[str, list[Sighting]] = {}
     refused: set[str] = set()
-    for sighting in sightings(corpus):
-        if may_be_written_to(sighting, corpus.domain):
-            seen.setdefault(sighting.email.lower(), []).append(sighting)
+    gone: set[str] = set()
+    for sighting in sightings(corpus, country):
+        email = sighting.email.lower()
+        context = " ".join((*sighting.card, sighting.sentence))
+        if _is_gone(sighting):
+            gone.add(email)
+        elif owner.may_offer(email, sighting.page.url, context, linked=sighting.origin is not Origin.TEXT):
+            seen.setdefault(email, []).append(sighting)
         else:
-            refused.add(sighting.email.lower())
+            refused.add(email)
+    for email in gone:  # wherever else it stands: pages are forgotten more often than people return
+        seen.pop(email, None)
     roster = tuple(_roster(corpus))
-    country = country_of(corpus)
-    contacts = [_contact(places, roster, country, language) for places in seen.values()]
+    contacts = [_contact(places, roster, owner, country, language) for places in seen.values()]
     contacts.sort(key=lambda contact: (contact.role_rank, not contact.name, contact.email))
-    return Extraction(tuple(contacts[:MAX_CONTACTS]), len(refused - seen.keys()) + len(contacts[MAX_CONTACTS:]))
+    left_out = len((refused | gone) - seen.keys()) + len(contacts[MAX_CONTACTS:])
+    return Extraction(tuple(contacts[:MAX_CONTACTS]), left_out)
+
+
+def _is_gone(sighting: Sighting) -> bool:
+    """Whether the address' sentence says that its owner has left, or a heading above it does. Desks do not leave."""
+    if is_generic(sighting.email.partition("@")[0]):
+        return False
+    headings = (line for line in sighting.card if len(line.split()) <= _MAX_HEADING_WORDS)
+    return any(has_left(text) for text in (sighting.sentence, *headings))
 
 
 # --- where addresses are -----------------------------------------------------------------------------------------
 
 _PLAIN = re.compile(r"(?<![\w.+%/@-])[\w.+%'-]{1,64}@[\w-]+(?:\.[\w-]+)+")
-_AT = r"\s*(?:\[\s*(?:at|ät|arroba|@)\s*\]|\(\s*(?:at|ät|arroba|@)\s*\)|\{\s*(?:at|@)\s*\}|<\s*at\s*>)\s*"
-_DOT_WORD = r"\s*(?:dot|punkt|ponto|punto|point|\.)\s*"
+_AT_WORD = r"\s*(?:at|ät|arroba|arobase|chiocciola|apenstaartje|klammeraffe|affenschwanz|@)\s*"
+_AT = rf"\s*(?:\[{_AT_WORD}\]|\({_AT_WORD}\)|\{{{_AT_WORD}\}}|<\s*at\s*>)\s*"
+_DOT_WORD = r"\s*(?:dot|punkt|ponto|punto|punt|point|\.)\s*"
 _DOT = rf"(?:\.|\s*(?:\[{_DOT_WORD}\]|\({_DOT_WORD}\)|\{{{_DOT_WORD}\}})\s*)"
 _OBFUSCATED = re.compile(
     rf"(?<![\w.+%/@-])(?P<local>\w[\w+%'-]*(?:{_DOT}[\w+%'-]+){{0,4}}){_AT}(?P<host>[\w-]+(?:{_DOT}[\w-]+){{1,4}})",
     re.IGNORECASE,
 )
-_ANY_DOT = re.compile(_DOT, re.IGNORECASE)
-_FILE_NAMES = re.compile(r"\.(?:png|jpe?g|gif|webp|svg|avif|ico|css|m?js|json|pdf|woff2?|html|php)$", re.IGNORECASE)
+# Without brackets only what cannot be a sentence: "info AT company DOT com", "ordini chiocciola azienda.it".
+_SPELLED = re.compile(
+    r"(?<![\w.+%/@-])(?P<local>\w[\w+%'-]*(?:\.[\w+%'-]+){0,4})\s+(?:AT|arroba|arobase|chiocciola|apenstaartje|"
+    r"klammeraffe)\s+(?P<host>[\w-]+(?:(?:\.|\s+(?:DOT|punkt|ponto|punto|punt|point)\s+)[\w-]+){1,4})"
+)
+_ANY_DOT = re.compile(rf"{_DOT}|\s+(?:DOT|punkt|ponto|punto|punt|point)\s+", re.IGNORECASE)
 
 
-def sightings(corpus: Corpus) -> Iterator[Sighting]:
-    """Every address on the believed pages, admissible or not."""
+def sightings(corpus: Corpus, country: str = "") -> Iterator[Sighting]:
+    """Every address on the believed pages, admissible or not. ``country`` is where national numbers are dialled."""
     for page in corpus.pages:
         for node in page.page.structured.json_ld:
-            yield from _in_json_ld(node, page)
+            yield from _in_json_ld(node, page, country)
         for link in page.page.structured.mail_links:
             card = tuple(squash(line) for line in (link.nearby or link.label).splitlines())
-            yield Sighting(link.address, page, Origin.MAILTO, link.address, card, phone=e164(link.nearby))
+            phone, text = _phone(card, page, country), " ".join(card)
+            yield Sighting(link.address, page, Origin.MAILTO, link.address, card, text, text, phone=phone)
         yield from _in_markdown_links(page)
-        yield from _in_text(page)
+        yield from _in_text(page, country)
 
 
-def _in_json_ld(node: JsonValue, page: ReadPage) -> Iterator[Sighting]:
+def _in_json_ld(node: JsonValue, page: ReadPage, country: str) -> Iterator[Sighting]:
     if isinstance(node, list):
         for item in node:
-            yield from _in_json_ld(item, page)
+            yield from _in_json_ld(item, page, country)
     elif isinstance(node, dict):
         emails = node.get("email")
         for value in emails if isinstance(emails, list) else [emails]:
             if isinstance(value, str) and "@" in value:
                 email = unquote(value.strip().removeprefix("mailto:").partition("?")[0])
-                phone = node.get("telephone")
-                yield Sighting(
-                    email, page, Origin.JSON_LD, value, person=_json_ld_person(node), phone=e164(str(phone or ""))
-                )
+                phone = phone_in(str(node.get("telephone") or ""), country)
+                yield Sighting(email, page, Origin.JSON_LD, value, person=_json_ld_person(node), phone=phone)
         for value in node.values():
-            yield from _in_json_ld(value, page)
+            yield from _in_json_ld(value, page, country)
 
 
 def _json_ld_person(node: Mapping[str, JsonValue]) -> NameAndTitle:
@@ -142,7 +174,9 @@ def _json_ld_person(node: Mapping[str, JsonValue]) -> NameAndTitle:
     title = node.get("jobTitle")
     name = squash(name) if isinstance(name, str) else ""
     title = squash(title) if isinstance(title, str) else ""
-    return NameAndTitle(bare_name(name) if is_name(name) else "", title if is_title(title) else "")
+    # What is said to be a title need not have a word that titles have.
+    plain = len(title) <= _MAX_JOB_TITLE_CHARS and not re.search(r"[@\d{}<>]|://", title)
+    return NameAndTitle(bare_name(name) if is_name(name) else "", title if plain or is_title(title) else "")
 
 
 _MARKDOWN_MAILTO = re.compile(r"\]\(\s*<?mailto:([^)?>\s]+)", re.IGNORECASE)
@@ -158,23 +192,51 @@ def _in_markdown_links(page: ReadPage) -> Iterator[Sighting]:
                 yield Sighting(email, page, Origin.MAILTO, match[1], _card(page.lines, number))
 
 
-def _in_text(page: ReadPage) -> Iterator[Sighting]:
+def _in_text(page: ReadPage, country: str) -> Iterator[Sighting]:
+    raw = page.page.markdown.splitlines()
+    code = _code_lines(raw)
     for number, line in enumerate(page.lines):
-        found = [(m.start(), m[0].rstrip("."), m[0]) for m in _PLAIN.finditer(line)]
-        found += [(m.start(), _deobfuscated(m), m[0]) for m in _OBFUSCATED.finditer(line)]
-        for at, email, written in sorted(found):
+        if number in code and not is_own_page(page.url):
+            continue  # what documentation shows as an example
+        found = _addresses_in(line, page.url)
+        for at, email, written in found:
             quote = line if len(line) <= _MAX_QUOTE_CHARS else written
             # Of a line with several addresses, each owns what stands before it.
             before = max((start + len(w) for start, _, w in found if start < at), default=0)
             own = line[before:at] if len(found) > 1 else line
-            card = _card(page.lines, number, own)
-            yield Sighting(email, page, Origin.TEXT, quote, card, phone=_own_phone(card))
+            row = raw[number].lstrip().startswith("|") and len(own) > len(written)
+            card = (own,) if row else _card(page.lines, number, own)
+            around = line[max(0, at - _AROUND_CHARS) : at + len(written) + _AROUND_CHARS]
+            sentence = next((s for s in split_sentences(around) if written in s), written)
+            # Without a name, a number after another address belongs to that one.
+            shared = any(map(_has_address, page.lines[max(0, number - _REACH_LINES) : number]))
+            near = _card(page.lines, number, own, across_blanks=False) if shared and not people_in(card) else card
+            phone = _phone(near, page, country)
+            yield Sighting(email, page, Origin.TEXT, quote, card, around, sentence, phone=phone)
 
 
-def _own_phone(card: tuple[str, ...]) -> str:
-    """The number below the card's last name: what stands above it is the person's before."""
-    last = max((n for n, line in enumerate(card) if people_in((line,))), default=len(card) - 1)
-    return e164("\n".join(card[last:]))
+def _code_lines(raw: Sequence[str]) -> set[int]:
+    """The lines inside of fenced code."""
+    fences = [n for n, line in enumerate(raw) if line.lstrip().startswith("```")]
+    return {n for start, end in zip(fences[::2], fences[1::2], strict=False) for n in range(start, end)}
+
+
+def _addresses_in(line: str, url: str) -> list[tuple[int, str, str]]:
+    """Where in a line addresses begin, what they are, and how they are written."""
+    found = [(m.start(), m[0].rstrip("."), m[0]) for m in _PLAIN.finditer(line)]
+    found += [(m.start(), _deobfuscated(m), m[0]) for m in _OBFUSCATED.finditer(line)]
+    spelled = ((m.start(), _deobfuscated(m), m[0]) for m in _SPELLED.finditer(line))
+    found += [(at, email, written) for at, email, written in spelled if same_site(email.rpartition("@")[2], url)]
+    return sorted(found)
+
+
+def _phone(card: tuple[str, ...], page: ReadPage, country: str) -> str:
+    """The number below the card's last name: what stands above it is the person's before. Links say it best."""
+    last = max((n for n, line in enumerate(card) if people_in((line,))), default=0)
+    text = "\n".join(card[last:])
+    links = page.page.structured.phone_links
+    linked = (phone_in(link.address, country) for link in links if link.label and link.label in text)
+    return next(linked, "") or phone_in(text, country)
 
 
 def _deobfuscated(match: re.Match[str]) -> str:
@@ -182,67 +244,32 @@ def _deobfuscated(match: re.Match[str]) -> str:
     return f"{local}@{host}"
 
 
-def _card(lines: Sequence[str], number: int, own: str | None = None) -> tuple[str, ...]:
+def _card(lines: Sequence[str], number: int, own: str | None = None, *, across_blanks: bool = True) -> tuple[str, ...]:
     """The lines that belong to the address in line ``number``: up to the neighbours' addresses, not further."""
     before: list[str] = []
     for line in reversed(lines[:number]):
-        if "@" in line or _OBFUSCATED.search(line) or len(before) == _CARD_LINES_BEFORE:
+        if _has_address(line) or len(before) == _CARD_LINES_BEFORE or not (line or across_blanks):
             break
         if line:
             before.insert(0, line)
     after: list[str] = []
-    for line in lines[number + 1 :]:
-        # A blank line ends the card downwards: what follows is the next person's.
-        if not line or "@" in line or len(after) == _CARD_LINES_AFTER:
+    fresh = True
+    for line in lines[number + 1 : number + 1 + _REACH_LINES]:
+        fresh = fresh and bool(line)
+        # A blank line ends the card downwards: what follows is the next person's, but for a line that is a number.
+        if _has_address(line) or len(after) == _CARD_LINES_AFTER or not (fresh or not line or _is_number(line)):
             break
-        after.append(line)
+        if line:
+            after.append(line)
     return (*before, lines[number] if own is None else own, *after)
 
 
-# --- which may be written to -------------------------------------------------------------------------------------
-
-_OWN_PAGES = re.compile(
-    r"contact|kontakt|conta[ck]to|contato|contatti|imprint|impressum|mentions-legales|aviso-legal|legal-notice|about|"
-    r"uber-uns|ueber-uns|team|equip[aeo]|people|staff|quem-somos|sobre|quienes-somos|a-propos|qui-sommes",
-    re.IGNORECASE,
-)
-_OTHERS = re.compile(
-    r"web ?design|website by|site by|powered by|hosting|hosted by|realisi?z?ation|realisierung|umsetzung|webagentur|"
-    r"ombuds|supervisory authority|aufsichtsbeh|schlichtung|data protection authority",
-    re.IGNORECASE,
-)
+def _is_number(line: str) -> bool:
+    return len(line) <= _MAX_NUMBER_CHARS and sum(c.isdigit() for c in line) >= _MIN_NUMBER_DIGITS
 
 
-def may_be_written_to(sighting: Sighting, domain: str) -> bool:
-    """Whether an address is well-formed, meant for people, and the company's own or offered by it in so many words."""
-    local, _, host = sighting.email.rpartition("@")
-    if is_unwritable(local) or _FILE_NAMES.search(host) or not _well_formed(sighting.email):
-        return False
-    if same_site(host, domain):
-        return True
-    offered = sighting.origin is not Origin.TEXT and _is_own_page(sighting.page)
-    return offered and _is_public(host) and not _OTHERS.search(" ".join(sighting.card))
-
-
-def _well_formed(email: str) -> bool:
-    try:
-        # Reserved names (.example) are refused for foreign addresses only: a site may well live there.
-        validate_email(email, check_deliverability=False, globally_deliverable=False, allow_smtputf8=False)
-    except EmailNotValidError:
-        return False
-    return "." in email.rpartition("@")[2]
-
-
-def _is_public(host: str) -> bool:
-    try:
-        validate_email(f"x@{host}", check_deliverability=False)
-    except EmailNotValidError:
-        return False
-    return not re.fullmatch(r"(?:.*\.)?example\.(?:com|org|net)", host.lower())
-
-
-def _is_own_page(page: ReadPage) -> bool:
-    return _OWN_PAGES.search(unquote(urlsplit(page.url).path)) is not None
+def _has_address(line: str) -> bool:
+    return "@" in line or _OBFUSCATED.search(line) is not None
 
 
 # --- who is behind them ------------------------------------------------------------------------------------------
@@ -266,13 +293,17 @@ def _json_ld_people(node: JsonValue) -> Iterator[NameAndTitle]:
         yield from _json_ld_people(value)
 
 
-def _contact(places: Sequence[Sighting], roster: Sequence[NameAndTitle], country: str, language: str) -> FoundContact:
+def _contact(
+    places: Sequence[Sighting], roster: Sequence[NameAndTitle], owner: Owner, country: str, language: str
+) -> FoundContact:
     local = places[0].email.rpartition("@")[0]
     ordered = sorted(places, key=lambda place: place.origin)
     person, source = NOBODY, ordered[0]
     if not is_generic(local):
         for place in ordered:
-            person = place.person if place.person.name else _person_in(place.card, local)
+            person = place.person if place.person.name else _person_in(place.card, local, owner)
+            if not person.name:
+                person = named_in_prose(place.around, local)
             if person.name:
                 source = place
                 break
@@ -297,15 +328,18 @@ def _contact(places: Sequence[Sighting], roster: Sequence[NameAndTitle], country
     )
 
 
-def _person_in(card: tuple[str, ...], local: str) -> NameAndTitle:
-    """Whom a card shows: the name that the address is made of, else its only name if that has a title beside it."""
-    people = people_in(card)
+def _person_in(card: tuple[str, ...], local: str, owner: Owner) -> NameAndTitle:
+    """Whom a card shows: the name that the address is made of, else its only name, with a title, if that may be it."""
+    people = [*people_in(card), inverted_in(card, local)]
     for person in reversed(people):  # the nearest name is the last one before the address
         if belongs_to(local, person.name):
             return person
     # "first.last" that fits no name here is somebody else's.
-    alone = len(people) == 1 and bool(people[0].title) and not names_a_person(local)
-    return people[0] if alone else NOBODY
+    if len({p.name for p in people} - {""}) != 1 or not people[0].title or names_a_person(local):
+        return NOBODY
+    """Whom a card shows: whose name the address is made of, else the only one with a title, if it may be theirs."""
+    fits = may_be_short_for(local, people[0].name) or owner.is_called(local)
+    return people[0] if fits else NOBODY
 
 
 def _from_roster(person: NameAndTitle, local: str, roster: Sequence[NameAndTitle]) -> NameAndTitle:

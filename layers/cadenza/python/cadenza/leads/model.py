@@ -21,7 +21,10 @@ class LinkedAddress(_Frozen):
 
 
 class StructuredData(_Frozen):
-    """What a page's HTML says to machines. ``json_ld`` holds the nodes of all blocks, lists and graphs unrolled."""
+    """What a page's HTML says to machines. ``json_ld`` holds the nodes of all blocks, lists and graphs unrolled.
+
+    Microdata's items are among them, in the same form.
+    """
 
     description: str = ""
     site_name: str = ""

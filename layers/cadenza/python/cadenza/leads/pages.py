@@ -19,7 +19,9 @@ from markdownify import MarkdownConverter
 from pydantic import JsonValue
 
 from cadenza.core.errors import CadenzaError
+from cadenza.leads.microdata import read_microdata
 from cadenza.leads.model import LinkedAddress, Page, StructuredData
+from cadenza.leads.revealed import is_hidden, reveal
 
 MAX_MARKDOWN_CHARS = 100_000
 MAX_LINKS = 2_000
@@ -30,7 +32,10 @@ _MAX_TAGS = 60_000  # opening and closing; a heavy real page has some 20,000
 _MAX_TEXT_CHARS = 400
 _MAX_TEXT_NODES = 200
 _MAX_CARD_DEPTH = 8
+_MIN_PHRASE_WORDS = 3
 _NOT_CONTENT = ("title", "script", "style", "noscript", "template", "svg", "iframe", "object", "nav", "select")
+_BLOCKS = ("table", "p", "div", "ul", "ol", "h1", "h2", "h3", "h4")
+_TABLE_PARTS = ("thead", "tbody", "tr", "td", "th")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _META_CHARSET = re.compile(rb"<meta\s[^>]*?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]+)", re.IGNORECASE)
 _META_WINDOW = 4096  # browsers look at the first 1024 bytes; some sites put their scripts first
@@ -90,13 +95,14 @@ def read_html(url: str, html: str, *, status_code: int = 200, markdown: str | No
     try:
         soup = BeautifulSoup(html, "lxml")
         base = _base_url(soup, url)
+        reveal(soup, url, html)
         links = tuple(_links(soup, base))
         page = Page(
             url=url,
             title=_title(soup),
             language=_language(soup),
             status_code=status_code,
-            structured=_structured(soup),
+            structured=_structured(soup, html),
             # Last, because it prunes the tree.
             markdown=(_markdown(soup, base) if markdown is None else markdown)[:MAX_MARKDOWN_CHARS],
         )
@@ -157,11 +163,11 @@ def _title(soup: BeautifulSoup) -> str:
     return ""
 
 
-def _structured(soup: BeautifulSoup) -> StructuredData:
+def _structured(soup: BeautifulSoup, html: str) -> StructuredData:
     return StructuredData(
         description=_meta(soup, "description") or _meta(soup, "og:description"),
         site_name=_meta(soup, "og:site_name"),
-        json_ld=tuple(_json_ld(soup)),
+        json_ld=(*_json_ld(soup), *(read_microdata(soup) if "itemscope" in html else ())),
         mail_links=_linked_addresses(soup, "mailto"),
         phone_links=_linked_addresses(soup, "tel"),
     )
@@ -207,13 +213,12 @@ def _linked_addresses(soup: BeautifulSoup, scheme: str) -> tuple[LinkedAddress, 
     """All ``scheme:`` links, one an address: the occurrence that stands in the richest card."""
     found: dict[str, LinkedAddress] = {}
     for anchor in soup.find_all("a", href=_of_scheme(scheme), limit=_MAX_ADDRESSES):
-        address = _address(anchor)
-        if not address:
-            continue
-        link = LinkedAddress(address=address, label=_inline_text(anchor), nearby=_nearby(anchor, scheme))
-        known = found.get(address.lower())
-        if known is None or len(link.nearby) > len(known.nearby):
-            found[address.lower()] = link
+        addresses = () if is_hidden(anchor) else _addresses(anchor)
+        label, nearby = (_inline_text(anchor), _nearby(anchor, scheme)) if addresses else ("", "")
+        for address in addresses:
+            known = found.get(address.lower())
+            if known is None or len(nearby) > len(known.nearby):
+                found[address.lower()] = LinkedAddress(address=address, label=label, nearby=nearby)
     return tuple(found.values())
 
 
@@ -221,26 +226,28 @@ def _of_scheme(scheme: str) -> re.Pattern[str]:
     return re.compile(rf"^\s*{scheme}:", re.IGNORECASE)
 
 
-def _address(anchor: Tag) -> str:
-    """The address of a ``mailto:`` (RFC 6068) or ``tel:`` (RFC 3966) link; "" for a malformed one."""
+def _addresses(anchor: Tag) -> tuple[str, ...]:
+    """The addresses of a ``mailto:`` (RFC 6068) or ``tel:`` (RFC 3966) link, without malformed ones."""
     scheme, _, rest = _attribute(anchor, "href").strip().partition(":")
     address = unquote(rest.partition("?")[0]).strip()
     if scheme.lower() == "mailto":
-        first = address.split(",")[0].strip()
-        return first if _MAIL_ADDRESS.fullmatch(first) else ""
-    return address.partition(";")[0]
+        written = (part.strip() for part in address.split(","))
+        return tuple(part for part in written if _MAIL_ADDRESS.fullmatch(part))
+    number = address.partition(";")[0]
+    return (number,) if number else ()
 
 
 def _nearby(anchor: Tag, scheme: str) -> str:
     """The text of the largest element around ``anchor`` that is still about this one address, a line a text run."""
-    own = _address(anchor).lower()
+    own = {address.lower() for address in _addresses(anchor)}
     text = ""
     for parent in islice(anchor.parents, _MAX_CARD_DEPTH):
         lines = _text_runs(parent)
         # Size first: only small elements are searched for other addresses.
         if lines is None or parent.name in {"body", "html", "main", "[document]"}:
             break
-        if any(_address(other).lower() != own for other in parent.find_all("a", href=_of_scheme(scheme))):
+        others = (address.lower() for a in parent.find_all("a", href=_of_scheme(scheme)) for address in _addresses(a))
+        if not own.issuperset(others):
             break
         text = "\n".join(lines)
     return text
@@ -265,9 +272,17 @@ def _text_runs(tag: Tag) -> list[str] | None:
 def _markdown(soup: BeautifulSoup, base: str) -> str:
     for tag in soup.find_all(_NOT_CONTENT):
         tag.decompose()
+    _unfold_layout_tables(soup)
+    for span in soup.find_all("span"):
+        beside = span.next_sibling
+        if isinstance(beside, Tag) and beside.name == "span" and _is_phrase(span) and _is_phrase(beside):
+            span.append(soup.new_tag("br"))  # set apart by a style sheet only
     for anchor in soup.find_all("a", href=True):
         href = _attribute(anchor, "href")
-        anchor["href"] = _absolute(base, href) or href
+        if _of_scheme("mailto").search(href) and is_hidden(anchor):
+            del anchor["href"]  # its text is data to judge; it offers nothing to anybody
+        else:
+            anchor["href"] = _absolute(base, href) or href
     for text in soup.find_all(string=_LONG_BLANK):
         # Some of the converter's expressions take quadratic time over long runs of blanks.
         text.replace_with(_LONG_BLANK.sub(" ", text))
@@ -282,6 +297,19 @@ def _markdown(soup: BeautifulSoup, base: str) -> str:
     )
     markdown = converter.convert_soup(soup.body or soup)
     return re.sub(r"\n{3,}", "\n\n", "\n".join(line.rstrip() for line in markdown.split("\n"))).strip()
+
+
+def _unfold_layout_tables(soup: BeautifulSoup) -> None:
+    """Tables that hold blocks are layout: as markdown all of one would be a single line."""
+    layout = {id(table) for block in soup.find_all(_BLOCKS) if (table := block.find_parent("table")) is not None}
+    for part in [part for part in soup.find_all(_TABLE_PARTS) if id(part.find_parent("table")) in layout]:
+        part.name = "div"
+    for table in [table for table in soup.find_all("table") if id(table) in layout]:
+        table.name = "div"
+
+
+def _is_phrase(tag: Tag) -> bool:
+    return len(_inline_text(tag).split()) >= _MIN_PHRASE_WORDS
 
 
 def _inline_text(tag: Tag) -> str:

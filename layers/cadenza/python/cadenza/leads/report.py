@@ -69,6 +69,7 @@ class AnalysisStats(_Frozen):
 
     pages_read: int = 0
     pages_set_aside: int = 0
+    claims_proposed: int = 0
     claims_kept: int = 0
     claims_dropped: int = 0
     texts_replaced: int = 0

@@ -21,13 +21,19 @@ from cadenza.leads.report import Claim, Tone, Topic
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.phrases import PHRASES, Mail, Phrases
 
-OFFLINE_VERSION = "phrases.v1"
+OFFLINE_VERSION = "phrases.v2"
 _FALLBACK = "en"
 _MAX_QUOTE_CHARS = 150
 _MIN_QUOTE_CHARS = 40
 _WITHOUT_LAST = 2  # mails: the first, and one of nudge, follow-up and interested
 # What is new opens best; a size or an audience is a poor reason to write.
 _OPENERS = (Topic.SIGNAL, Topic.SUMMARY, Topic.PRODUCT, Topic.AUDIENCE)
+
+_LEGAL_FORM = re.compile(
+    r"[,\s]+(?:(?:gGmbH|GmbH|UG|AG|KG|OHG|GbR|SE)(?:\s*&\s*Co\.?\s*(?:KG|OHG|KGaA))?|e\.\s?K\.|Ltd\.?|Limited|LLC|LLP|Inc\.?|"
+    r"Corp\.?|PLC|plc|P\.A\.|S\.?A\.?(?:S\.?|R\.?L\.?)?|SARL|S\.?\s?[Rr]\.?\s?[Ll]\.?|S\.?p\.?A\.?|S\.?L\.?U?\.?|Lda\.?|"
+    r"B\.?V\.?|N\.?V\.?|A/S|ApS|AB|Oy|s\.r\.o\.|Sp\. z o\.o\.)$"
+)
 
 Json = dict[str, JsonValue]
 
@@ -117,7 +123,7 @@ def _quiet(after: str, to: str) -> Json:
 def _mail(brief: PlanBrief, phrases: Phrases, mail: Mail, opening: str) -> tuple[str, str]:
     """Subject and body. Values are put in one pass, so that nothing inside one is taken for a placeholder."""
     values = {
-        "company": brief.company_name,
+        "company": spoken(brief.company_name),
         "house": brief.sender_company,
         "first": brief.first_name,
         "name": brief.contact_name,
@@ -129,7 +135,10 @@ def _mail(brief: PlanBrief, phrases: Phrases, mail: Mail, opening: str) -> tuple
     paragraphs = [_filled(line, {**values, "opening": opening}) for line in mail.lines]
     greeting = _filled(_greeting(brief, phrases), values)
     signature = f"{phrases.closing}\n{brief.sender_name}\n{brief.sender_company}"
-    body = [greeting, *_with_first_letter(greeting, [p for p in paragraphs if p]), signature]
+    text = [paragraph for paragraph in paragraphs if paragraph]
+    if phrases.capital and text:
+        text[0] = text[0][0].upper() + text[0][1:]
+    body = [greeting, *text, signature]
     return _filled(mail.subject, values), "\n\n".join(body)
 
 
@@ -141,13 +150,6 @@ def _greeting(brief: PlanBrief, phrases: Phrases) -> str:
     if not brief.first_name or not brief.contact_name:
         return phrases.greeting_nobody
     return phrases.greeting_formal if brief.tone is Tone.FORMAL else phrases.greeting
-
-
-def _with_first_letter(greeting: str, paragraphs: list[str]) -> list[str]:
-    """English letters begin with a capital after the greeting; the other phrases have it right as they are."""
-    if paragraphs and re.match(r"(?:Hello|Dear)\b", greeting):
-        paragraphs[0] = paragraphs[0][0].upper() + paragraphs[0][1:]
-    return paragraphs
 
 
 def _openings(brief: PlanBrief, phrases: Phrases) -> Iterator[str]:
@@ -166,6 +168,11 @@ def _frame(claim: Claim, phrases: Phrases) -> str:
     if claim.topic is Topic.SIGNAL:
         return phrases.news
     return phrases.offered if claim.topic is Topic.PRODUCT else phrases.seen
+
+
+def spoken(company_name: str) -> str:
+    """A company's name as people say it, without its legal form ("Thornbury Joinery Ltd" → "Thornbury Joinery")."""
+    return _LEGAL_FORM.sub("", company_name).strip() or company_name
 
 
 def shortened(quote: str) -> str:

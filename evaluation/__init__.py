@@ -1,0 +1,1 @@
+"""How good the analyst and the planner are, measured on sample sites against a written truth. Never shipped."""
