@@ -69,28 +69,6 @@ def test_the_sweep_makes_up_for_lost_wakes(flow: World) -> None:
     flow.check()
 
 
-def test_a_crawl_whose_report_never_comes_is_asked_for(flow: World) -> None:
-    """Otherwise one lost webhook strands a site, and its campaign never ends; or the crawl is paid for twice."""
-    # Given a crawl service whose report gets lost.
-    flow.cloud.courier = lambda _, batch: [[record for record in batch if "crawl.reported" not in record["body"]]]
-    campaign_id = flow.campaign(SITE)
-    flow.cloud.pass_time(HOUR / 2)
-    visits = len(flow.sites.visits)
-    assert visits > 0
-    assert flow.jobs("crawl") == [("ACTIVE", "")]
-
-    # When the sweep comes round.
-    flow.cloud.sweep_hourly(1)
-    flow.cloud.pass_time(HOUR / 2)
-
-    # Then the pages are fetched from the crawl that was made, and everybody has their mail.
-    assert len(flow.sites.visits) == visits
-    assert flow.messages() == ALL_SENT
-    flow.cloud.run()
-    assert flow.status(campaign_id) == "completed"
-    flow.check()
-
-
 # --- what comes from outside -------------------------------------------------------------------------------------
 
 

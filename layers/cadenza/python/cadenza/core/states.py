@@ -212,6 +212,27 @@ class SuppressionChannel(StrEnum):
     DOMAIN = "domain"
 
 
+class AddressCheck(StrEnum):
+    """What is known of whether an address takes mail, beyond its syntax."""
+
+    UNCHECKED = "unchecked"
+    OK = "ok"
+    """Its domain names mail servers, or has an address to deliver to (RFC 5321 §5.1)."""
+    UNKNOWN = "unknown"
+    """DNS did not say: nobody is refused for that."""
+    NO_DOMAIN = "no_domain"
+    NO_MX = "no_mx"
+    """Its domain says that it takes no mail (RFC 7505), or has nowhere to deliver to."""
+    DISPOSABLE = "disposable"
+    """Its domain gives out addresses to throw away."""
+
+
+UNDELIVERABLE: frozenset[AddressCheck] = frozenset(
+    {AddressCheck.NO_DOMAIN, AddressCheck.NO_MX, AddressCheck.DISPOSABLE}
+)
+"""Who has such an address is not written to."""
+
+
 class ConsentBasis(StrEnum):
     """On what ground a person is written to (GDPR Art. 6(1)): none recorded, (f), or (a)."""
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from cadenza.core.errors import Retryable
 from cadenza.leads.crawler import StopReason, crawl
-from cadenza.leads.firecrawl import CrawlRefused, Firecrawl
+from cadenza.leads.crawls import CrawlFailed, CrawlUnderWay
+from cadenza.leads.firecrawl import CrawlRefused, Firecrawl, StillCrawling
 from cadenza.leads.guard import PublicHosts, Resolver
 from cadenza.leads.model import Page
-from cadenza.leads.service import CrawlFailed
 from cadenza.leads.store import Lead
 
 PAGE_LIMIT = 12
@@ -38,6 +38,16 @@ class FirecrawlCrawling:
         try:
             with Firecrawl(self.base_url, self.api_key) as client:
                 return client.fetch_pages(crawl_id)
+        except StillCrawling as under_way:
+            raise CrawlUnderWay(under_way.pages) from under_way
+        except CrawlRefused as error:
+            raise CrawlFailed(error.detail) from error
+
+    def cancel(self, crawl_id: str) -> None:
+        """Stop a crawl."""
+        try:
+            with Firecrawl(self.base_url, self.api_key) as client:
+                client.cancel_crawl(crawl_id)
         except CrawlRefused as error:
             raise CrawlFailed(error.detail) from error
 
@@ -61,3 +71,6 @@ class OwnCrawling:
     def pages(self, crawl_id: str) -> Sequence[Page]:
         """Never asked: a crawl of ours ends within `start`."""
         raise CrawlFailed(f"crawl {crawl_id} was begun by another crawler")
+
+    def cancel(self, crawl_id: str) -> None:
+        """Never asked, as `pages`."""

@@ -15,12 +15,13 @@ from cadenza.contacts import store as contacts_store
 from cadenza.core import ai_usage, jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import CadenzaError, Retryable
-from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId
+from cadenza.core.errors import Retryable
+from cadenza.core.ids import CampaignId
 from cadenza.core.messages import (
     AnalysisWanted,
+    CrawlCheck,
+    CrawlPageSeen,
     CrawlReported,
-    CrawlStatus,
     CrawlWanted,
     LeadMessage,
     PlanWanted,
@@ -29,28 +30,9 @@ from cadenza.core.messages import (
 from cadenza.core.queues import MAX_DELAY_S, Outgoing, Queue
 from cadenza.core.states import JobKind, JobStatus, LeadStatus
 from cadenza.leads import store
+from cadenza.leads.crawls import Crawling, Crawls, fail_lead
 from cadenza.leads.model import Page
 from cadenza.leads.report import Analysis
-
-
-class GivenUp(jobs.Settled):
-    """The lead has ended as failed, with its reason in the ledger: the message is done."""
-
-
-class CrawlFailed(CadenzaError):  # noqa: N818 - reads as what happened
-    """The site cannot be crawled, now or later; the text says why."""
-
-
-class Crawling(Protocol):
-    """Who crawls. Both may raise `Retryable`, or `CrawlFailed` for good."""
-
-    def start(self, lead: store.Lead) -> str | Sequence[Page]:
-        """Start a crawl and return its id, or crawl at once and return the pages."""
-        ...
-
-    def pages(self, crawl_id: str) -> Sequence[Page]:
-        """The pages of a crawl that has ended."""
-        ...
 
 
 class Analyst(Protocol):
@@ -85,9 +67,13 @@ class LeadPipeline:
         with suppress(jobs.Settled):
             match message:
                 case CrawlWanted():
-                    self._crawl(message)
+                    self._crawls.begin(message)
                 case CrawlReported():
-                    self._take_report(message)
+                    self._crawls.take_report(message)
+                case CrawlPageSeen():
+                    self._crawls.see_page(message)
+                case CrawlCheck():
+                    self._crawls.check(message)
                 case AnalysisWanted():
                     self._analyse(message)
                 case Sweep():
@@ -95,64 +81,9 @@ class LeadPipeline:
                 case _:
                     assert_never(message)
 
-    # --- crawl ---------------------------------------------------------------------------------------------------
-
-    def _crawl(self, message: CrawlWanted) -> None:
-        work = jobs.crawl(message.workspace_id, message.lead_id)
-        now = self.clock()
-        with self.database.worker() as conn:
-            # A crawl that a provider works on stays ACTIVE for minutes: Busy is no trouble here.
-            if not isinstance(jobs.begin(conn, work, now), jobs.Begun):
-                return
-            lead = store.find(conn, message.lead_id)
-            if lead is None:
-                jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, "unknown lead"), now)
-                return
-            store.move(conn, lead.id, LeadStatus.CRAWLING, now)
-        with self._attempt(work, lead):
-            # A crawl id says that a crawl was begun and never reported: ask for its pages before paying for another.
-            started = self.crawling.pages(lead.crawl_id) if lead.crawl_id else self.crawling.start(lead)
-        if isinstance(started, str):
-            with self.database.worker() as conn:
-                store.note_crawl(conn, lead.id, started, self.clock())
-        else:
-            self._store_pages(lead, started, message.correlation_id)
-
-    def _take_report(self, message: CrawlReported) -> None:
-        work = jobs.crawl(message.workspace_id, message.lead_id)
-        now = self.clock()
-        with self.database.worker() as conn:
-            lead = store.find(conn, message.lead_id)
-            if lead is None:
-                _skip_unknown_lead(conn, message, now)
-                return
-            if lead.status is not LeadStatus.CRAWLING:
-                return  # reported before, or the lead has been given up
-        with self._attempt(work, lead):
-            if message.status is CrawlStatus.FAILED:
-                raise CrawlFailed(f"crawl failed: {message.error or 'no reason given'}")
-            pages = self.crawling.pages(message.crawl_id)
-        self._store_pages(lead, pages, message.correlation_id)
-
-    def _store_pages(self, lead: store.Lead, pages: Sequence[Page], correlation_id: str) -> None:
-        crawl, analysis = jobs.crawl(lead.workspace_id, lead.id), jobs.analysis(lead.workspace_id, lead.id)
-        now = self.clock()
-        waiting: list[CampaignId] = []
-        with self.database.worker() as conn:
-            if not pages:
-                waiting = _fail_lead(conn, lead, crawl, "no page of the site could be read", now)
-            elif not store.move(conn, lead.id, LeadStatus.CRAWLED, now):
-                return  # another delivery was faster
-            else:
-                store.save_pages(conn, lead, pages, now)
-                jobs.finish(conn, crawl, jobs.Ending(JobStatus.COMPLETED, result={"pages": len(pages)}), now)
-                jobs.enqueue(conn, [analysis], now)
-        if not pages:
-            self.settled(waiting)
-            return
-        self.lead_queue.send(
-            [AnalysisWanted(workspace_id=lead.workspace_id, lead_id=lead.id, correlation_id=correlation_id)]
-        )
+    @property
+    def _crawls(self) -> Crawls:
+        return Crawls(self.database, self.lead_queue, self.crawling, self.settled, self.clock)
 
     # --- analysis ------------------------------------------------------------------------------------------------
 
@@ -209,16 +140,11 @@ class LeadPipeline:
         waiting: list[CampaignId] = []
 
         def give_up(conn: Connection, reason: str) -> None:
-            waiting.extend(_fail_lead(conn, lead, work, reason, self.clock()))
+            waiting.extend(fail_lead(conn, lead, work, reason, self.clock()))
 
         try:
             with jobs.attempt(self.database, work, self.clock, give_up):
-                try:
-                    yield
-                except CrawlFailed as error:
-                    with self.database.worker() as conn:
-                        give_up(conn, str(error))
-                    raise GivenUp from error
+                yield
         finally:
             self.settled(waiting)
 
@@ -244,20 +170,6 @@ class LeadPipeline:
                     )
                 case _:
                     pass
-
-
-def _fail_lead(conn: Connection, lead: store.Lead, work: jobs.Work, reason: str, now: datetime) -> list[CampaignId]:
-    """Give the lead up; the campaigns that waited for it."""
-    store.move(conn, lead.id, LeadStatus.FAILED, now, reason=reason)
-    jobs.finish(conn, work, jobs.Ending(JobStatus.FAILED, reason), now)
-    return store.taking_campaigns(conn, lead.id)
-
-
-def _skip_unknown_lead(conn: Connection, message: CrawlReported, now: datetime) -> None:
-    """A signed report about a lead that does not exist: said in the ledger, never retried."""
-    known = store.workspace_exists(conn, message.workspace_id)
-    work = jobs.crawl(message.workspace_id if known else SYSTEM_WORKSPACE, message.lead_id)
-    jobs.record(conn, [work], JobStatus.SKIPPED, "unknown lead", now)
 
 
 def order_plans(conn: Connection, lead: store.Lead, now: datetime) -> list[PlanWanted]:
