@@ -6,6 +6,7 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from cadenza.contacts.deliverability import Dns, Mailboxes, NoDns
 from cadenza.core.ai import client_for
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
@@ -40,6 +41,7 @@ def pipeline() -> LeadPipeline:
         analyst=AiAnalyst(client) if client else OfflineAnalyst(),
         settled=completer(database, utc_now),
         clock=utc_now,
+        mailboxes=Mailboxes(Dns() if settings.mx_lookup else NoDns()),
     )
 
 

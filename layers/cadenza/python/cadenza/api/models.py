@@ -17,6 +17,7 @@ from cadenza.contacts.people import Consent
 from cadenza.core.ids import CampaignId
 from cadenza.core.queues import MAX_DELAY_S
 from cadenza.core.states import (
+    AddressCheck,
     CampaignKind,
     CampaignStatus,
     Channel,
@@ -91,8 +92,9 @@ class Analysis(Answer):
 class Contact(Answer):
     """A person or shared mailbox. ``suppressed``: they may never be written to.
 
-    ``refused``: the workspace's policy for their country asks for more consent than there is. Whose data was erased
-    (``erased_at``) has nothing left but an id.
+    ``refused``: the workspace's policy for their country asks for more consent than there is. ``address_check`` says
+    whether the address takes mail: nobody is planned for at ``no_domain``, ``no_mx`` or ``disposable``. Whose data was
+    erased (``erased_at``) has nothing left but an id.
     """
 
     id: UUID
@@ -110,6 +112,8 @@ class Contact(Answer):
     language: str
     source: dict[str, JsonValue]
     consent: Consent
+    address_check: AddressCheck
+    address_checked_at: datetime | None
     suppressed: bool
     refused: bool
     created_at: datetime

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from cadenza.campaigns import store
 from cadenza.contacts import store as contacts_store
+from cadenza.contacts.deliverability import Mailboxes, why_undeliverable
 from cadenza.core import ai_usage, jobs
 from cadenza.core.ai import AiBusy
 from cadenza.core.clock import Clock
@@ -46,6 +47,7 @@ class Enrolling:
     planner: Planner
     engine: Engine
     clock: Clock
+    mailboxes: Mailboxes = field(default_factory=Mailboxes)
 
     def handle(self, message: PlanWanted) -> None:
         """Do what one message of campaign-creation asks for.
@@ -75,6 +77,7 @@ class Enrolling:
         self.engine.finish(follow_up, message.correlation_id)
 
     def _plan_and_enrol(self, message: PlanWanted, work: jobs.Work) -> FollowUp:
+        self.mailboxes.recheck(self.database, message.contact_id, self.clock())
         with self.database.worker() as conn:
             brief, fall_back = _brief(conn, message), store.offline_fallback(conn, message.workspace_id)
         try:
@@ -135,6 +138,8 @@ def _may_be_written_to(contact: contacts_store.Contact | None) -> contacts_store
         raise NotEnrolled("the address is suppressed")
     if not contact.email:
         raise NotEnrolled("the contact has no address")
+    if why := why_undeliverable(contact.address_check):
+        raise NotEnrolled(why)
     if contact.refused:
         raise NotEnrolled(f"the policy for {contact.country or 'people of no known country'} asks for more consent")
     return contact

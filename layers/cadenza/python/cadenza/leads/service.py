@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol, assert_never
 
 from sqlalchemy import Connection
 
 from cadenza.contacts import store as contacts_store
+from cadenza.contacts.deliverability import Mailboxes
 from cadenza.core import ai_usage, jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
@@ -57,6 +58,7 @@ class LeadPipeline:
     analyst: Analyst
     settled: Callable[[Sequence[CampaignId]], None]
     clock: Clock
+    mailboxes: Mailboxes = field(default_factory=Mailboxes)
 
     def handle(self, message: LeadMessage) -> None:
         """Do what one message of lead-analysis asks for.
@@ -106,6 +108,7 @@ class LeadPipeline:
             pages = store.pages(conn, lead.id)
         with self._attempt(work, lead):
             analysis = self.analyst.analyse(lead, pages)
+            analysis = analysis.model_copy(update={"contacts": self.mailboxes.checked(analysis.contacts)})
         self._store_analysis(lead, pages, analysis, message.correlation_id)
 
     def _store_analysis(self, lead: store.Lead, pages: Sequence[Page], analysis: Analysis, correlation_id: str) -> None:
