@@ -30,7 +30,9 @@ from cadenza.core.states import (
 )
 from cadenza.delivery.providers.accounts import SesAccount, SmtpAccount
 from cadenza.engine.rules import EVERY_DAY, CampaignRules, Holidays, HolidaysOf, WorkingDays, WorkingHours
-from cadenza.leads.report import AnalysisStats, SiteReport
+from cadenza.leads.fit import Fit
+from cadenza.leads.report import AnalysisFigures, AnalysisStats, SiteReport
+from cadenza.leads.size import CompanySize
 
 
 class Taken(BaseModel):
@@ -79,9 +81,10 @@ class Lead(Answer):
 
 
 class Analysis(Answer):
-    """What an analyst found on a site, and what it took."""
+    """What an analyst found on a site, and what it took. ``size`` is read from the report's size claims."""
 
     report: SiteReport
+    size: CompanySize
     stats: AnalysisStats
     model: str
     prompt_version: str
@@ -138,10 +141,23 @@ class Job(Answer):
     next_attempt_at: datetime | None
 
 
+class CampaignFit(Answer):
+    """How well the site fits what a campaign offers."""
+
+    campaign_id: UUID
+    campaign_name: str
+    fit: Fit
+
+
 class LeadDetail(Lead):
-    """A site with its newest analysis, its people (who decides first) and its jobs (oldest first)."""
+    """A site with its newest analysis, its people (who decides first) and its jobs (oldest first).
+
+    ``figures`` are those of the newest analysis job; ``fits`` has one entry a campaign that takes the site.
+    """
 
     analysis: Analysis | None
+    figures: AnalysisFigures
+    fits: tuple[CampaignFit, ...]
     contacts: tuple[Contact, ...]
     jobs: tuple[Job, ...]
 

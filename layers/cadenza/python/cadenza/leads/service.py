@@ -33,7 +33,7 @@ from cadenza.core.states import JobKind, JobStatus, LeadStatus
 from cadenza.leads import store
 from cadenza.leads.crawls import Crawling, Crawls, fail_lead
 from cadenza.leads.model import Page
-from cadenza.leads.report import Analysis
+from cadenza.leads.report import Analysis, AnalysisFigures
 
 
 class Analyst(Protocol):
@@ -121,13 +121,13 @@ class LeadPipeline:
             if analysis.usage is not None:
                 ai_usage.record(conn, analysis.usage, ai_usage.Purpose.ANALYSIS, work, now)
             created = contacts_store.upsert(conn, lead.workspace_id, lead.id, analysis.contacts, now)
-            result: dict[str, object] = {
-                "contacts_found": len(analysis.contacts),
-                "contacts_created": created,
-                "site_analysis_success": bool(analysis.report.claims),
-                "contact_extraction_success": bool(analysis.contacts),
-            }
-            ending = jobs.Ending(JobStatus.COMPLETED, result=result)
+            figures = AnalysisFigures(
+                contacts_found=len(analysis.contacts),
+                contacts_created=created,
+                site_analysis_success=bool(analysis.report.claims),
+                contact_extraction_success=bool(analysis.contacts),
+            )
+            ending = jobs.Ending(JobStatus.COMPLETED, result=figures.model_dump())
             jobs.finish(conn, work, ending, now)
             wanted = order_plans(conn, lead, now)
             stagger_s = store.stagger_s(conn, lead.workspace_id)
