@@ -133,7 +133,7 @@ def test_a_wrong_key_an_unknown_crawl_and_a_bad_request_are_refused_for_good(ser
         start(client)
     assert caught.value.status_code == 401
     with Firecrawl(service.url, KEY) as client:
-        with pytest.raises(CrawlRefused) as caught:
+        with pytest.raises(CrawlRefused, match="knows nothing of this crawl any more") as caught:
             client.fetch_pages("../../v2/crawl")
         assert caught.value.status_code == 404
         with pytest.raises(CrawlRefused) as caught:

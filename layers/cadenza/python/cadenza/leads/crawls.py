@@ -88,7 +88,8 @@ class Crawls:
         work = jobs.crawl(message.workspace_id, message.lead_id)
         now = self.clock()
         with self.database.worker() as conn:
-            lead = store.find(conn, message.lead_id)
+            # Locked first, as everywhere: the lead, then its job.
+            lead = store.find(conn, message.lead_id, lock=True)
             started = None if lead is None else _started(lead, now)
             # A crawl that a provider works on stays ACTIVE for minutes: Busy is no trouble here.
             if started is None and not isinstance(jobs.begin(conn, work, now), jobs.Begun):
