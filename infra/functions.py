@@ -73,6 +73,8 @@ class Functions(Construct):
         database.administer(self["migrate"])
         mail.grant_send(self["send"])
         self["send"].add_environment("SEND_CONCURRENCY", str(QUEUES["message-send"].max_concurrency))
+        for name in ("analyze", "plan"):
+            self[name].add_environment("MX_LOOKUP", "false" if config.is_local else "true")
         mail.let_speak_to(self["webhook"])
         mail.keep_passwords(writer=self["api"], reader=self["send"])
         self._consume()

@@ -6,6 +6,7 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from cadenza.contacts.deliverability import Dns, Mailboxes, NoDns
 from cadenza.core.ai import client_for
 from cadenza.core.ai_gate import AiGate
 from cadenza.core.clock import utc_now
@@ -41,6 +42,7 @@ def pipeline() -> LeadPipeline:
         analyst=AiAnalyst(AiGate(database, client, utc_now)) if client else OfflineAnalyst(),
         settled=completer(database, utc_now),
         clock=utc_now,
+        mailboxes=Mailboxes(Dns() if settings.mx_lookup else NoDns()),
     )
 
 

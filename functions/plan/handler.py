@@ -7,6 +7,7 @@ from functools import cache
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cadenza.campaigns.enrolment import Enrolling, compile_for_mail
+from cadenza.contacts.deliverability import Dns, Mailboxes, NoDns
 from cadenza.core.ai import client_for
 from cadenza.core.ai_gate import AiGate
 from cadenza.core.clock import utc_now
@@ -39,6 +40,7 @@ def enrolling() -> Enrolling:
         else OfflinePlanner(compile_for_mail),
         engine=Engine(database, dispatcher, utc_now),
         clock=utc_now,
+        mailboxes=Mailboxes(Dns() if settings.mx_lookup else NoDns()),
     )
 
 

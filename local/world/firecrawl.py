@@ -61,6 +61,21 @@ class Delivery:
 
 
 @dataclass
+class Mischief:
+    """What goes wrong with crawls from now on; it may be changed while the service runs.
+
+    Webhook calls of ``lost_events`` ("page", "completed", …) are never made, those that are taken are made ``repeats``
+    times more, a crawl that is ``unending`` has read its pages and still goes on, and a service that is ``away``
+    answers HTTP 503.
+    """
+
+    lost_events: frozenset[str] = frozenset()
+    repeats: int = 0
+    unending: bool = False
+    away: bool = False
+
+
+@dataclass
 class _Job:
     id: str
     wanted: _CrawlRequest
@@ -85,6 +100,7 @@ class FirecrawlService(LoopbackServer):
         flask = Flask(__name__)
         super().__init__(flask.wsgi_app, port)
         self.deliveries: list[Delivery] = []
+        self.mischief = Mischief()
         self._resolver = resolver
         self._api_key = api_key
         self._webhook_secret = webhook_secret
@@ -96,6 +112,7 @@ class FirecrawlService(LoopbackServer):
         self._closing = threading.Event()
         flask.add_url_rule("/v2/crawl", view_func=self._start, methods=["POST"])
         flask.add_url_rule("/v2/crawl/<job_id>", view_func=self._report, methods=["GET"])
+        flask.add_url_rule("/v2/crawl/<job_id>", view_func=self._cancel, methods=["DELETE"])
         flask.before_request(self._authenticate)
 
     def close(self) -> None:
@@ -105,6 +122,8 @@ class FirecrawlService(LoopbackServer):
         super().close()
 
     def _authenticate(self) -> Response | None:
+        if self.mischief.away:
+            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, "Service Unavailable")
         given = request.headers.get("Authorization", "")
         if hmac.compare_digest(given.encode(), f"Bearer {self._api_key}".encode()):
             return None
@@ -139,6 +158,30 @@ class FirecrawlService(LoopbackServer):
             answer["next"] = f"{self.url}/v2/crawl/{job.id}?skip={min(end, len(job.pages))}"
         return jsonify(answer)
 
+    def _cancel(self, job_id: str) -> Response:
+        job = self._jobs.get(job_id)
+        if job is None:
+            return _refusal(HTTPStatus.NOT_FOUND, "Job not found")
+        if job.status == "scraping":
+            job.status = "cancelled"
+        return jsonify(status="cancelled")
+
+    def statuses(self) -> list[str]:
+        """How all crawls stand, oldest first."""
+        return [job.status for job in self._jobs.values()]
+
+    def cancel_all(self) -> None:
+        """Cancel the crawls under way, without a word."""
+        for job in self._jobs.values():
+            if job.status == "scraping":
+                job.status = "cancelled"
+
+    def complete(self) -> None:
+        """Let the crawls that would not end do so, without a word."""
+        for job in self._jobs.values():
+            if job.status == "scraping":
+                job.status = "completed"
+
     def _run(self, job: _Job) -> None:
         self._deliver(job, "started")
         limits = replace(self._limits, max_pages=min(job.wanted.limit, self._limits.max_pages))
@@ -152,6 +195,8 @@ class FirecrawlService(LoopbackServer):
         except Exception as error:  # noqa: BLE001 - a service reports its crash to the caller as a failed crawl
             job.status = "failed"
             self._deliver(job, "failed", error=f"{type(error).__name__}: {error}")
+            return
+        if self.mischief.unending:
             return
         job.status = "completed"  # also without pages, like the real one
         self._deliver(job, "completed")
@@ -175,7 +220,7 @@ class FirecrawlService(LoopbackServer):
     def _deliver(self, job: _Job, event: str, *, data: Sequence[JsonValue] = (), error: str | None = None) -> None:
         """Call the job's webhook until it answers 2xx or the attempts are used up. Each event has one ``webhookId``."""
         webhook = job.wanted.webhook
-        if webhook is None or not {event, f"crawl.{event}"} & set(webhook.events):
+        if webhook is None or not {event, f"crawl.{event}"} & set(webhook.events) or event in self.mischief.lost_events:
             return
         payload: dict[str, JsonValue] = {
             "success": error is None,
@@ -189,7 +234,11 @@ class FirecrawlService(LoopbackServer):
             payload["error"] = error
         body = json.dumps(payload).encode()
         for delay_s in (0.0, *self._retry_delays_s):
-            if self._closing.wait(delay_s) or self._post(webhook, body):
+            if self._closing.wait(delay_s):
+                return
+            if self._post(webhook, body):
+                for _ in range(self.mischief.repeats):
+                    self._post(webhook, body)
                 return
 
     def _post(self, webhook: _Webhook, body: bytes) -> bool:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 
-from cadenza.core.errors import Retryable
 from cadenza.core.ids import new_id
 from cadenza.delivery.model import Mail, Outcome
 from cadenza.delivery.providers.ses import Ses
 from cadenza.leads import firecrawl_webhook
-from cadenza.leads.firecrawl import Firecrawl
 from infra.topology import MAX_RECEIVE_COUNT, QUEUES, QueueName
 from tests.flow.cloud import Batch, Lossy, SandboxDied
 from tests.flow.world import SECRETS, START, World
@@ -69,60 +66,6 @@ def test_the_sweep_makes_up_for_lost_wakes(flow: World) -> None:
     flow.cloud.run()
     assert flow.status(campaign_id) == "completed"
     assert len(flow.mails()) == 9
-    flow.check()
-
-
-def test_a_crawl_whose_report_never_comes_is_asked_for(flow: World) -> None:
-    """Otherwise one lost webhook strands a site, and its campaign never ends; or the crawl is paid for twice."""
-    # Given a crawl service whose report gets lost.
-    flow.cloud.courier = lambda _, batch: [[record for record in batch if "crawl.reported" not in record["body"]]]
-    campaign_id = flow.campaign(SITE)
-    flow.cloud.pass_time(HOUR / 2)
-    visits = len(flow.sites.visits)
-    assert visits > 0
-    assert flow.jobs("crawl") == [("ACTIVE", "")]
-
-    # When the sweep comes round.
-    flow.cloud.sweep_hourly(1)
-    flow.cloud.pass_time(HOUR / 2)
-
-    # Then the pages are fetched from the crawl that was made, and everybody has their mail.
-    assert len(flow.sites.visits) == visits
-    assert flow.messages() == ALL_SENT
-    flow.cloud.run()
-    assert flow.status(campaign_id) == "completed"
-    flow.check()
-
-
-@pytest.mark.parametrize(("failures", "ended"), [(2, "COMPLETED"), (3, "FAILED")])
-def test_pages_that_cannot_be_fetched_are_asked_for_three_times(
-    flow: World, monkeypatch: pytest.MonkeyPatch, failures: int, ended: str
-) -> None:
-    """Otherwise a crawl that was paid for is lost to one bad answer, or asked for until the end of time."""
-    # Given a crawl service that crawls, and then does not hand its pages out for a while.
-    real, left = Firecrawl.fetch_pages, [failures]
-
-    def fetch_pages(client: Firecrawl, crawl_id: str) -> Any:
-        if left[0]:
-            left[0] -= 1
-            raise Retryable("the crawl service answered 503")
-        return real(client, crawl_id)
-
-    monkeypatch.setattr(Firecrawl, "fetch_pages", fetch_pages)
-
-    # When a lead comes in, and the sweep comes round twice.
-    campaign_id = flow.campaign(SITE)
-    flow.cloud.pass_time(HOUR / 2)
-    flow.cloud.sweep_hourly(2)
-
-    # Then three attempts were made, and the ledger and the lead say the same.
-    reason = "" if ended == "COMPLETED" else "the crawl service answered 503"
-    assert flow.jobs("crawl") == [(ended, reason)]
-    assert flow.rows("SELECT attempts_made FROM jobs WHERE kind = 'crawl'")[0].attempts_made == 2
-    assert left == [0]
-    assert (flow.messages() == ALL_SENT) is (ended == "COMPLETED")
-    flow.cloud.run()
-    assert flow.status(campaign_id) == "completed"
     flow.check()
 
 

@@ -108,6 +108,7 @@ class World:
     api: httpx2.Client
     workspace_id: UUID
     sites: SampleSites
+    crawls: Crawls
     sender_id: str = ""
     _mails: list[CapturedMail] = field(default_factory=list[CapturedMail])
 
@@ -242,7 +243,7 @@ def world(
         topic = stack.enter_context(Subscription(sns, TOPIC, front.url, transport=InProcess()))
         assert topic.confirm()
         people = stack.enter_context(People(front.url, topic))
-        yield World(account, front, database, people, api, UUID(made["workspace_id"]), sites)
+        yield World(account, front, database, people, api, UUID(made["workspace_id"]), sites, crawls)
 
 
 def _set_credentials(environment: pytest.MonkeyPatch) -> None:

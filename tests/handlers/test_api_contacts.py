@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy.engine import URL
 
+from cadenza.contacts.deliverability import Mailboxes, NoDns
 from cadenza.core.db import Database
-from cadenza.core.states import MessageStatus
+from cadenza.core.ids import ContactId
+from cadenza.core.states import AddressCheck, MessageStatus
 from tests.handlers.api_client import Client, client, column, environment
 from tests.handlers.conftest import Queues
 from tests.store.builders import Scene, add_lead, add_scene
@@ -189,3 +192,40 @@ def test_a_person_is_told_everything_and_then_forgotten(api: Client, database: D
     assert set(api.call("PATCH", f"/v1/contacts/{zoe['id']}", {"phone": "+4940123456"}).problem(409)) == {"/phone"}
     assert api.call("PATCH", f"/v1/contacts/{contact_id}", {"name": "Hedy"}).status == 409
     assert api.call("PUT", f"/v1/contacts/{contact_id}/hold", {"until": LATER}).status == 409
+
+
+def test_what_is_known_of_an_address_is_shown_and_forgotten_with_the_address(api: Client, database: Database):
+    """Broken, nobody would see why somebody is not written to, or a corrected address would stay refused."""
+    # Given a person whose domain takes no mail, as a plan has found out.
+    made = api.post("/v1/contacts", {"email": "zoe@acme.example", "name": "Zoe Acme"})
+    assert (made["address_check"], made["address_checked_at"]) == ("unchecked", None)
+    contact_id = UUID(made["id"])
+    now = datetime.now(UTC)
+    mailboxes = Mailboxes(Knowing(AddressCheck.NO_MX))
+    mailboxes.recheck(database, ContactId(contact_id), now)
+    shown = api.get(f"/v1/contacts/{contact_id}")
+    assert (shown["address_check"], datetime.fromisoformat(shown["address_checked_at"])) == ("no_mx", now)
+
+    # Then it is not asked for again soon, and is when a month has passed.
+    Mailboxes(Knowing(AddressCheck.OK)).recheck(database, ContactId(contact_id), now + timedelta(days=29))
+    assert api.get(f"/v1/contacts/{contact_id}") == shown
+    Mailboxes(Knowing(AddressCheck.OK)).recheck(database, ContactId(contact_id), now + timedelta(days=31))
+    assert api.get(f"/v1/contacts/{contact_id}")["address_check"] == "ok"
+
+    # When the address is corrected.
+    assert patch(api, made["id"], {"name": "Zoe"})["address_check"] == "ok"
+    changed = patch(api, made["id"], {"email": "zoe@other.example"})
+
+    # Then nothing is known of it.
+    assert (changed["address_check"], changed["address_checked_at"]) == ("unchecked", None)
+
+
+class Knowing(NoDns):
+    """DNS that says one thing."""
+
+    def __init__(self, answer: AddressCheck) -> None:
+        self._answer = answer
+
+    def check(self, domain: str) -> AddressCheck:  # noqa: ARG002 - the protocol's
+        """Always the same."""
+        return self._answer

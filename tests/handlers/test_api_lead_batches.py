@@ -23,9 +23,9 @@ from cadenza.core.states import CampaignStatus, LeadStatus
 from cadenza.leads import handout
 from cadenza.leads.analysts import OfflineAnalyst
 from cadenza.leads.batches import LeadBatches
+from cadenza.leads.crawls import CrawlFailed, LeadPipeline
 from cadenza.leads.importing import read_sheet
 from cadenza.leads.model import Page
-from cadenza.leads.service import CrawlFailed, LeadPipeline
 from cadenza.leads.store import Lead
 from functions.api.handler import office
 from tests.handlers.api_client import Client, Reply, client, column, environment

@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL
 from cadenza.core.db import Database
 from cadenza.core.states import CampaignStatus, LeadStatus
 from cadenza.leads import store as leads_store
-from cadenza.leads.service import order_plans
+from cadenza.leads.ordering import order_plans
 from tests.handlers.api_client import Client, call, client, column, environment
 from tests.handlers.conftest import Queues
 from tests.store.builders import NOW, Scene, add_campaign, add_contact, add_lead, add_scene

@@ -72,10 +72,15 @@ def test_a_finished_crawl_is_handed_on(queues: Queues, recorded: Recorded, name:
     assert message["correlation_id"] == event["requestContext"]["requestId"]
 
 
-def test_a_page_of_a_crawl_is_acknowledged_and_dropped(queues: Queues, recorded: Recorded):
-    """Broken, Firecrawl would repeat each page for hours, or each page would start an analysis."""
-    assert call(recorded("webhook-firecrawl-page"))["statusCode"] == 204
-    assert queues.take_all() == {}
+@pytest.mark.parametrize("size", [10, 5_000_000])
+def test_a_page_of_a_crawl_is_handed_on_as_a_hint(queues: Queues, recorded: Recorded, size: int):
+    """Broken, nobody would see a crawl's progress, or a long page would not fit into a message (SQS: 1 MiB)."""
+    event = recorded("webhook-firecrawl-page")
+    body = json.loads(event["body"]) | {"data": [{"markdown": "x" * size}]}
+    assert call(crawl_event(event, json.dumps(body)))["statusCode"] == 202
+    (message,) = queues.take_all()["lead-analysis"]
+    assert (message["type"], message["lead_id"], message["delivery_id"]) == ("crawl.page_seen", LEAD, body["webhookId"])
+    assert len(json.dumps(message)) < 600
 
 
 @pytest.mark.parametrize("signature", [None, "", "sha256=", "sha256=" + "0" * 64, "sha1=abc", "é"])

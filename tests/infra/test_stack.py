@@ -129,6 +129,13 @@ def test_send_may_use_only_the_chosen_identities(production: Synthesised, local:
     assert variables["SEND_CONCURRENCY"] == str(QUEUES["message-send"].max_concurrency)
 
 
+def test_domains_are_asked_for_in_dns_where_they_are_real(production: Synthesised, local: Synthesised) -> None:
+    """Mails would bounce at domains that take none; or the demo's made-up companies would all be refused."""
+    for stack, expected in ((production, "true"), (local, "false")):
+        for name in ("analyze", "plan"):
+            assert stack.function(name)["Environment"]["Variables"]["MX_LOOKUP"] == expected
+
+
 def test_what_ses_reports_reaches_the_webhook_signed_with_sha256(production: Synthesised) -> None:
     """Bounces and complaints would be lost, or refused: we believe no SHA-1."""
     ((name, topic),) = (

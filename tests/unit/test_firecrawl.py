@@ -16,8 +16,8 @@ import pytest
 from werkzeug.wrappers import Request, Response
 
 from cadenza.core.errors import InvalidInput, Retryable
-from cadenza.core.messages import CrawlStatus
-from cadenza.leads.firecrawl import CrawlRefused, Firecrawl
+from cadenza.core.messages import CrawlPageSeen, CrawlReported, CrawlStatus
+from cadenza.leads.firecrawl import CrawlRefused, Firecrawl, StillCrawling
 from cadenza.leads.firecrawl_webhook import parse_webhook, sign, verify
 from local.world.firecrawl import FirecrawlService
 from local.world.server import LoopbackServer
@@ -33,15 +33,16 @@ class Hook:
 
     def __init__(self, *statuses: int) -> None:
         self.received: list[tuple[bytes, str]] = []
-        self.ended = threading.Event()
+        self.called, self.ended = threading.Event(), threading.Event()
         self._statuses = list(statuses)
         self.server = LoopbackServer(Request.application(self._answer))
         self.url = f"{self.server.url}/webhooks/firecrawl"
 
     def _answer(self, request: Request) -> Response:
         self.received.append((request.get_data(), request.headers.get("X-Firecrawl-Signature", "")))
+        self.called.set()
         status = self._statuses.pop(0) if self._statuses else 200
-        if status == 200:
+        if status == 200 and b'"crawl.page"' not in self.received[-1][0]:
             self.ended.set()
         return Response(status=status)
 
@@ -78,10 +79,11 @@ def test_a_crawl_ends_in_a_signed_webhook_and_its_pages_can_be_fetched(service: 
         crawl_id = start(client, hook.url)
         assert hook.ended.wait(10)
         pages = client.fetch_pages(crawl_id)
-    ((body, signature),) = hook.received
+    *seen, (body, signature) = hook.received
+    assert [type(parse_webhook(page)) for page, _ in seen] == [CrawlPageSeen] * 6
     assert verify(SECRET, body, signature)
     reported = parse_webhook(body)
-    assert reported is not None
+    assert isinstance(reported, CrawlReported)
     assert (reported.workspace_id, reported.lead_id) == (WORKSPACE, LEAD)
     assert (reported.crawl_id, reported.status) == (crawl_id, CrawlStatus.COMPLETED)
     assert UUID(reported.delivery_id)
@@ -111,8 +113,8 @@ def test_a_webhook_that_answers_with_an_error_is_called_again_with_the_same_id(s
     with hook.server, Firecrawl(service.url, KEY) as client:
         start(client, hook.url, limit=1)
         assert hook.ended.wait(10)
-    assert len(hook.received) == 3
-    assert len({json.loads(body)["webhookId"] for body, _ in hook.received}) == 1
+    assert len(hook.received) == 3 + 1
+    assert len({json.loads(body)["webhookId"] for body, _ in hook.received[:3]}) == 1
     assert [d.status for d in service.deliveries][:2] == [503, 500]
 
 
@@ -131,7 +133,7 @@ def test_a_wrong_key_an_unknown_crawl_and_a_bad_request_are_refused_for_good(ser
         start(client)
     assert caught.value.status_code == 401
     with Firecrawl(service.url, KEY) as client:
-        with pytest.raises(CrawlRefused) as caught:
+        with pytest.raises(CrawlRefused, match="knows nothing of this crawl any more") as caught:
             client.fetch_pages("../../v2/crawl")
         assert caught.value.status_code == 404
         with pytest.raises(CrawlRefused) as caught:
@@ -201,6 +203,23 @@ def test_only_a_completed_crawl_gives_pages(answer: dict[str, object], expected:
         pytest.raises(expected),
     ):
         client.fetch_pages("c1")
+
+
+def test_a_crawl_that_goes_on_says_how_far_it_is_and_can_be_stopped(service: FirecrawlService) -> None:
+    """Otherwise nobody sees whether a long crawl lives, and one that is given up goes on costing."""
+    service.mischief.unending = True
+    hook = Hook()
+    with hook.server, Firecrawl(service.url, KEY) as client:
+        crawl_id = start(client, hook.url, limit=1)
+        assert hook.called.wait(10)  # about its page
+        with pytest.raises(StillCrawling) as caught:
+            client.fetch_pages(crawl_id)
+        assert caught.value.pages == 1
+        client.cancel_crawl(crawl_id)
+        with pytest.raises(CrawlRefused, match="ended the crawl as cancelled"):
+            client.fetch_pages(crawl_id)
+        with pytest.raises(CrawlRefused, match="Job not found"):
+            client.cancel_crawl("unknown")
 
 
 def test_the_key_never_leaves_our_origin_and_repeated_parts_end() -> None:
@@ -293,11 +312,11 @@ def test_only_the_right_signature_verifies() -> None:
 def test_the_end_of_a_crawl_is_reported(changes: dict[str, object], status: CrawlStatus, error: str) -> None:
     """Otherwise a crawl that failed looks like one that never ended."""
     reported = parse_webhook(event(**changes))
-    assert reported is not None
+    assert isinstance(reported, CrawlReported)
     assert (reported.status, reported.error, reported.delivery_id) == (status, error, "w1")
 
 
-@pytest.mark.parametrize("kind", ["crawl.started", "crawl.page", "batch_scrape.completed", "something.new"])
+@pytest.mark.parametrize("kind", ["crawl.started", "batch_scrape.page", "batch_scrape.completed", "something.new"])
 def test_other_events_are_accepted_and_need_nothing(kind: str) -> None:
     """Otherwise the service keeps retrying events that nobody waits for."""
     assert parse_webhook(event(type=kind, metadata=..., id=...)) is None
@@ -324,6 +343,12 @@ def test_a_malformed_event_names_its_wrong_fields(body: bytes, pointers: set[str
     with pytest.raises(InvalidInput) as caught:
         parse_webhook(body)
     assert {problem.pointer for problem in caught.value.problems} == pointers
+
+
+def test_a_page_that_was_read_is_a_sign_of_life_and_nothing_more() -> None:
+    """Otherwise the content of a webhook call, of any size, has to pass through the queue."""
+    seen = parse_webhook(event(type="crawl.page", webhookId="w7", data=[{"markdown": "x" * 3_000_000}]))
+    assert seen == CrawlPageSeen(workspace_id=WORKSPACE, lead_id=LEAD, crawl_id="c1", delivery_id="w7")
 
 
 def test_the_webhook_parts_import_nothing_heavy() -> None:

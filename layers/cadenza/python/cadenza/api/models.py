@@ -17,6 +17,7 @@ from cadenza.contacts.people import Consent
 from cadenza.core.ids import CampaignId
 from cadenza.core.queues import MAX_DELAY_S
 from cadenza.core.states import (
+    AddressCheck,
     Approval,
     ApprovalMode,
     CampaignKind,
@@ -32,7 +33,9 @@ from cadenza.core.states import (
 )
 from cadenza.delivery.providers.accounts import SesAccount, SmtpAccount
 from cadenza.engine.rules import EVERY_DAY, CampaignRules, Holidays, HolidaysOf, WorkingDays, WorkingHours
-from cadenza.leads.report import AnalysisStats, SiteReport
+from cadenza.leads.fit import Fit
+from cadenza.leads.report import AnalysisFigures, AnalysisStats, SiteReport
+from cadenza.leads.size import CompanySize
 
 
 class Taken(BaseModel):
@@ -81,9 +84,10 @@ class Lead(Answer):
 
 
 class Analysis(Answer):
-    """What an analyst found on a site, and what it took."""
+    """What an analyst found on a site, and what it took. ``size`` is read from the report's size claims."""
 
     report: SiteReport
+    size: CompanySize
     stats: AnalysisStats
     model: str
     prompt_version: str
@@ -94,8 +98,9 @@ class Analysis(Answer):
 class Contact(Answer):
     """A person or shared mailbox. ``suppressed``: they may never be written to.
 
-    ``refused``: the workspace's policy for their country asks for more consent than there is. Whose data was erased
-    (``erased_at``) has nothing left but an id.
+    ``refused``: the workspace's policy for their country asks for more consent than there is. ``address_check`` says
+    whether the address takes mail: nobody is planned for at ``no_domain``, ``no_mx`` or ``disposable``. Whose data was
+    erased (``erased_at``) has nothing left but an id.
     """
 
     id: UUID
@@ -113,6 +118,8 @@ class Contact(Answer):
     language: str
     source: dict[str, JsonValue]
     consent: Consent
+    address_check: AddressCheck
+    address_checked_at: datetime | None
     suppressed: bool
     refused: bool
     created_at: datetime
@@ -147,10 +154,23 @@ class Job(Answer):
         return self.attempts_made + 1
 
 
+class CampaignFit(Answer):
+    """How well the site fits what a campaign offers."""
+
+    campaign_id: UUID
+    campaign_name: str
+    fit: Fit
+
+
 class LeadDetail(Lead):
-    """A site with its newest analysis, its people (who decides first) and its jobs (oldest first)."""
+    """A site with its newest analysis, its people (who decides first) and its jobs (oldest first).
+
+    ``figures`` are those of the newest analysis job; ``fits`` has one entry a campaign that takes the site.
+    """
 
     analysis: Analysis | None
+    figures: AnalysisFigures
+    fits: tuple[CampaignFit, ...]
     contacts: tuple[Contact, ...]
     jobs: tuple[Job, ...]
 

@@ -5,7 +5,7 @@ Lists page by id: public ids are UUIDv7, so their order is that of creation, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from cadenza.api import approval_models, lead_models, models, people_models
 from cadenza.api.models import Page
+from cadenza.campaigns.model import CampaignBrief
 from cadenza.contacts import permission
 from cadenza.contacts.addresses import email
 from cadenza.core import tables
@@ -47,6 +48,8 @@ from cadenza.core.states import (
 )
 from cadenza.delivery.providers.accounts import SES, SMTP
 from cadenza.leads.batches import RowOutcome
+from cadenza.leads.fit import assess
+from cadenza.leads.report import AnalysisFigures, SiteReport
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=models.Answer)
@@ -98,6 +101,7 @@ def _equal(wanted: Mapping[Column[Any], object]) -> list[Condition]:
 # --- leads and their people --------------------------------------------------------------------------------------
 
 _LEADS, _CONTACTS, _SUPPRESSIONS = tables.leads, tables.contacts, tables.suppressions
+_CAMPAIGNS, _ENROLMENTS, _SENDERS = tables.campaigns, tables.contact_campaigns, tables.sender_identities
 
 _PEOPLE = select(
     _CONTACTS,
@@ -122,18 +126,52 @@ def lead(conn: Connection, lead_id: UUID) -> models.Lead:
 
 def lead_detail(conn: Connection, lead_id: UUID) -> models.LeadDetail:
     """One site with all that hangs on it."""
-    analyses, jobs = tables.lead_analyses, tables.jobs
-    newest = select(analyses).where(analyses.c.lead_id == lead_id).order_by(analyses.c.created_at.desc()).limit(1)
+    table = tables.jobs
     people = _PEOPLE.where(_CONTACTS.c.lead_id == lead_id)
+    jobs = _all(conn, models.Job, select(table).where(table.c.lead_id == lead_id).order_by(table.c.id))
+    analysis = _newest_analysis(conn, lead_id)
     return _one(
         conn,
         models.LeadDetail,
         select(_LEADS).where(_LEADS.c.id == lead_id),
         "lead",
         lead_id,
-        analysis=next(iter(_all(conn, models.Analysis, newest)), None),
+        analysis=analysis,
+        figures=_figures(jobs),
+        fits=_fits(conn, lead_id, analysis),
         contacts=_all(conn, models.Contact, people.order_by(_CONTACTS.c.role_rank, _CONTACTS.c.id)),
-        jobs=_all(conn, models.Job, select(jobs).where(jobs.c.lead_id == lead_id).order_by(jobs.c.id)),
+        jobs=jobs,
+    )
+
+
+def _figures(jobs: Sequence[models.Job]) -> AnalysisFigures:
+    results = [job.result for job in jobs if job.kind is JobKind.ANALYSIS]
+    return AnalysisFigures.model_validate(results[-1] if results else {})
+
+
+def _newest_analysis(conn: Connection, lead_id: UUID) -> models.Analysis | None:
+    table = tables.lead_analyses
+    query = select(table).where(table.c.lead_id == lead_id).order_by(table.c.created_at.desc()).limit(1)
+    row = conn.execute(query).mappings().first()
+    if row is None:
+        return None
+    report = SiteReport.model_validate(row["report"])
+    return models.Analysis.model_validate({**row, "report": report, "size": report.size})
+
+
+def _fits(conn: Connection, lead_id: UUID, analysis: models.Analysis | None) -> tuple[models.CampaignFit, ...]:
+    """How the site fits each campaign that takes it; nothing is known of one that has not been analysed."""
+    if analysis is None:
+        return ()
+    taken = tables.campaign_leads
+    query = select(_CAMPAIGNS).join(taken, taken.c.campaign_id == _CAMPAIGNS.c.id).where(taken.c.lead_id == lead_id)
+    rows = conn.execute(query.order_by(_CAMPAIGNS.c.id)).mappings()
+    briefs = [(row, CampaignBrief.model_validate(row["brief"])) for row in rows]
+    return tuple(
+        models.CampaignFit(
+            campaign_id=row["id"], campaign_name=row["name"], fit=assess(brief.offering, brief.goal, analysis.report)
+        )
+        for row, brief in briefs
     )
 
 
@@ -251,8 +289,6 @@ def consent_log(conn: Connection, part: Slice) -> Page[people_models.ConsentReco
 
 
 # --- campaigns ---------------------------------------------------------------------------------------------------
-
-_CAMPAIGNS, _ENROLMENTS, _SENDERS = tables.campaigns, tables.contact_campaigns, tables.sender_identities
 
 # Each provider's settings under the provider's name; what another one would read is null.
 _SENDER = select(

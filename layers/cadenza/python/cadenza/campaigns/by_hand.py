@@ -31,7 +31,7 @@ from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import ENDED
 from cadenza.leads import store as leads_store
-from cadenza.leads.service import staggered
+from cadenza.leads.ordering import staggered
 from cadenza.planning.model import parse_plan
 
 
@@ -45,6 +45,7 @@ class Placed(StrEnum):
     UNKNOWN = "unknown"
     SUPPRESSED = "suppressed"
     NO_ADDRESS = "no_address"
+    UNDELIVERABLE = "undeliverable"
     REFUSED = "refused"
 
 
@@ -179,5 +180,6 @@ _OUTCOMES = {
     Bar.UNKNOWN: Placed.UNKNOWN,
     Bar.SUPPRESSED: Placed.SUPPRESSED,
     Bar.NO_ADDRESS: Placed.NO_ADDRESS,
+    Bar.UNDELIVERABLE: Placed.UNDELIVERABLE,
     Bar.REFUSED: Placed.REFUSED,
 }

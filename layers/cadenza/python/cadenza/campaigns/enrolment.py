@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from cadenza.campaigns import approval_store, store
 from cadenza.contacts import store as contacts_store
+from cadenza.contacts.deliverability import Mailboxes, why_undeliverable
 from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
@@ -62,6 +63,7 @@ class Enrolling:
     planner: Planner
     engine: Engine
     clock: Clock
+    mailboxes: Mailboxes = field(default_factory=Mailboxes)
 
     def handle(self, message: PlanWanted) -> None:
         """Do what one message of campaign-creation asks for.
@@ -81,6 +83,7 @@ class Enrolling:
         self.engine.finish(follow_up, message.correlation_id)
 
     def _plan_and_enrol(self, message: PlanWanted, begun: jobs.Begun) -> FollowUp:
+        self.mailboxes.recheck(self.database, message.contact_id, self.clock())
         with self.database.worker() as conn:
             brief, fall_back = _brief(conn, message), store.offline_fallback(conn, message.workspace_id)
         planned = self.planner.plan(brief, begun, fall_back=fall_back)
@@ -147,6 +150,7 @@ class Bar(StrEnum):
     UNKNOWN = "unknown"
     SUPPRESSED = "suppressed"
     NO_ADDRESS = "no_address"
+    UNDELIVERABLE = "undeliverable"
     REFUSED = "refused"
 
 
@@ -158,6 +162,8 @@ def bar_to(contact: contacts_store.Contact | None) -> tuple[Bar, str] | None:
         return Bar.SUPPRESSED, "the address is suppressed"
     if not contact.email:
         return Bar.NO_ADDRESS, "the contact has no address"
+    if why := why_undeliverable(contact.address_check):
+        return Bar.UNDELIVERABLE, why
     if contact.refused:
         country = contact.country or "people of no known country"
         return Bar.REFUSED, f"the policy for {country} asks for more consent"

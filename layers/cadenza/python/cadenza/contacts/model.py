@@ -7,6 +7,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from cadenza.core.states import AddressCheck
+
 GONE: Final = "[erased]"
 """What stands where a person stood whose data was erased."""
 
@@ -40,3 +42,4 @@ class FoundContact(BaseModel):
     language: str = ""
     page_url: str
     quote: str
+    address_check: AddressCheck = AddressCheck.UNCHECKED

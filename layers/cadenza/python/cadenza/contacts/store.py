@@ -13,7 +13,7 @@ from cadenza.contacts.addresses import email
 from cadenza.contacts.model import ContactKind, FoundContact
 from cadenza.contacts.permission import erased, refused, suppressed
 from cadenza.core.ids import ContactId, LeadId, WorkspaceId, new_id
-from cadenza.core.states import SuppressionChannel
+from cadenza.core.states import UNDELIVERABLE, AddressCheck, SuppressionChannel
 from cadenza.core.tables import contacts
 
 
@@ -35,6 +35,7 @@ class Contact:
     time_zone: str
     country: str
     language: str
+    address_check: AddressCheck
     suppressed: bool
     refused: bool
 
@@ -56,17 +57,26 @@ def upsert(
     added = conn.execute(
         text(f"""
             INSERT INTO contacts (id, workspace_id, lead_id, email, phone, name, first_name, last_name, title,
-                                  role_rank, kind, time_zone, country, language, source, created_at)
+                                  role_rank, kind, time_zone, country, language, source, address_check,
+                                  address_checked_at, created_at)
             SELECT id, :workspace_id, :lead_id, email, CASE WHEN NOT {_erased_phone("r.phone")} THEN r.phone END, name,
-                   first_name, last_name, title, role_rank, kind, time_zone, country, language, source,
+                   first_name, last_name, title, role_rank, kind, time_zone, country, language, source, address_check,
+                   CASE WHEN address_check <> :unchecked THEN CAST(:now AS timestamptz) END,
                    CAST(:now AS timestamptz)
             FROM jsonb_to_recordset(CAST(:rows AS jsonb))
                 AS r(id uuid, email text, phone text, name text, first_name text, last_name text, title text,
-                     role_rank int, kind text, time_zone text, country text, language text, source jsonb)
+                     role_rank int, kind text, time_zone text, country text, language text, source jsonb,
+                     address_check text)
             WHERE NOT {_erased_email("r.email")}
             ON CONFLICT (workspace_id, lower(email)) DO NOTHING
         """),
-        {"workspace_id": workspace_id, "lead_id": lead_id, "rows": json.dumps(rows), "now": now},
+        {
+            "workspace_id": workspace_id,
+            "lead_id": lead_id,
+            "rows": json.dumps(rows),
+            "unchecked": AddressCheck.UNCHECKED,
+            "now": now,
+        },
     )
     return added.rowcount
 
@@ -82,7 +92,7 @@ def _erased_phone(number: str) -> str:
 
 _CONTACT = f"""
     SELECT k.id, k.lead_id, coalesce(k.email, '') AS email, k.name, k.first_name, k.title, k.kind, k.time_zone,
-           k.country, k.language, {suppressed("k")} AS suppressed, {refused("k")} AS refused
+           k.country, k.language, k.address_check, {suppressed("k")} AS suppressed, {refused("k")} AS refused
     FROM contacts k
 """
 
@@ -119,7 +129,8 @@ def find_all(conn: Connection, contact_ids: Sequence[ContactId]) -> dict[Contact
 
 
 def _contact(row: RowMapping) -> Contact:
-    return Contact(**{**row, "kind": ContactKind(row["kind"])})  # pyright: ignore[reportArgumentType] - _CONTACT's columns
+    typed = {"kind": ContactKind(row["kind"]), "address_check": AddressCheck(row["address_check"])}
+    return Contact(**{**row, **typed})  # pyright: ignore[reportArgumentType] - _CONTACT's columns
 
 
 def erased_ones(conn: Connection, workspace_id: WorkspaceId, email_address: str, number: str) -> list[str]:
@@ -160,14 +171,48 @@ def lock(conn: Connection, contact_id: ContactId) -> Reach | None:
 
 
 def change(conn: Connection, contact_id: ContactId, values: Mapping[str, object]) -> None:
-    """Change columns of a person that the caller has locked."""
+    """Change columns of a person that the caller has locked. Of a new address nothing is known yet."""
+    if "email" in values:
+        values = {**values, "address_check": AddressCheck.UNCHECKED, "address_checked_at": None}
     if values:
         conn.execute(update(contacts).where(contacts.c.id == contact_id).values(**values))
 
 
 def to_enrol(found: Sequence[Contact]) -> tuple[list[Contact], list[Contact]]:
-    """Who of a lead's contacts gets a campaign, and who does not: shared mailboxes only where no person was found."""
-    people = [contact for contact in found if contact.kind is ContactKind.PERSON]
-    if not people:
+    """Who of a lead's contacts gets a campaign, and who does not: shared mailboxes only where no person can be reached.
+
+    Addresses that take no mail are among the first: their planning job says why nothing is planned.
+    """
+    dead = {contact.id for contact in found if contact.address_check in UNDELIVERABLE}
+    people = {contact.id for contact in found if contact.kind is ContactKind.PERSON}
+    if not people - dead:
         return list(found), []
-    return people, [contact for contact in found if contact.kind is not ContactKind.PERSON]
+    return [c for c in found if c.id in people | dead], [c for c in found if c.id not in people | dead]
+
+
+def address_to_check(conn: Connection, contact_id: ContactId, *, known_since: datetime) -> str | None:
+    """The contact's address, unless it has one of which something has been known since then."""
+    query = text("""
+        SELECT email FROM contacts
+        WHERE id = :id AND email IS NOT NULL
+          AND (address_check IN (:unchecked, :unknown) OR coalesce(address_checked_at < :since, true))
+    """)
+    parameters = {
+        "id": contact_id,
+        "unchecked": AddressCheck.UNCHECKED,
+        "unknown": AddressCheck.UNKNOWN,
+        "since": known_since,
+    }
+    return conn.execute(query, parameters).scalar()
+
+
+def note_address_check(
+    conn: Connection, contact_id: ContactId, address: str, check: AddressCheck, now: datetime
+) -> None:
+    """Write down what is known of an address. Zero rows: the contact has another one now."""
+    conn.execute(
+        text("""
+            UPDATE contacts SET address_check = :check, address_checked_at = :now WHERE id = :id AND email = :address
+        """),
+        {"id": contact_id, "address": address, "check": check, "now": now},
+    )

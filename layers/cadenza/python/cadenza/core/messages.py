@@ -55,6 +55,26 @@ class CrawlReported(Message):
     error: str = ""
 
 
+class CrawlPageSeen(Message):
+    """A crawl provider says that it has read a page: a sign of life. The page itself is fetched at the crawl's end."""
+
+    type: Literal["crawl.page_seen"] = "crawl.page_seen"
+    workspace_id: WorkspaceId
+    lead_id: LeadId
+    crawl_id: str
+    delivery_id: str
+
+
+class CrawlCheck(Message):
+    """A crawl was begun at a provider: ask how it is, unless it has been reported. ``checks`` were made before."""
+
+    type: Literal["crawl.check"] = "crawl.check"
+    workspace_id: WorkspaceId
+    lead_id: LeadId
+    crawl_id: str
+    checks: int = 0
+
+
 class AnalysisWanted(Message):
     """A lead's pages are stored; the site is to be analysed."""
 
@@ -77,7 +97,10 @@ class Sweep(Message):
     type: Literal["sweep"] = "sweep"
 
 
-LeadMessage = Annotated[CrawlWanted | CrawlReported | AnalysisWanted | BatchTaken | Sweep, Field(discriminator="type")]
+LeadMessage = Annotated[
+    CrawlWanted | CrawlReported | CrawlPageSeen | CrawlCheck | AnalysisWanted | BatchTaken | Sweep,
+    Field(discriminator="type"),
+]
 
 
 # --- campaign-creation -------------------------------------------------------------------------------------------

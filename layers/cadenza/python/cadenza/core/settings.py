@@ -97,6 +97,13 @@ class CrawlSettings(Settings):
     firecrawl_url: str = "https://api.firecrawl.dev"
 
 
+class MailboxSettings(Settings):
+    """How much is found out about addresses before they are written to."""
+
+    mx_lookup: bool = False
+    """Whether their domains are asked for in DNS; the local stage's are made up."""
+
+
 class SenderSecrets(Settings):
     """Where senders' passwords are."""
 
@@ -118,11 +125,11 @@ class ApiSettings(DatabaseSettings, LeadQueue, CreationQueue, ExecutionQueue, Se
     """Settings of functions/api."""
 
 
-class AnalyzeSettings(DatabaseSettings, LeadQueue, CreationQueue, AiSettings, CrawlSettings):
+class AnalyzeSettings(DatabaseSettings, LeadQueue, CreationQueue, AiSettings, CrawlSettings, MailboxSettings):
     """Settings of functions/analyze."""
 
 
-class PlanSettings(DatabaseSettings, ExecutionQueue, AiSettings):
+class PlanSettings(DatabaseSettings, ExecutionQueue, AiSettings, MailboxSettings):
     """Settings of functions/plan."""
 
 

@@ -230,7 +230,7 @@ class JobStatus(StrEnum):
 
 
 JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
-    # From queued to completed only what a person has done meanwhile.
+    # From queued to completed only what a person, or a provider, has done meanwhile.
     JobStatus.QUEUED: frozenset({JobStatus.ACTIVE, JobStatus.COMPLETED, JobStatus.SKIPPED, JobStatus.FAILED}),
     JobStatus.ACTIVE: frozenset(
         {JobStatus.ACTIVE, JobStatus.QUEUED, JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.SKIPPED}
@@ -280,6 +280,27 @@ class SuppressionChannel(StrEnum):
     EMAIL = "email"
     PHONE = "phone"
     DOMAIN = "domain"
+
+
+class AddressCheck(StrEnum):
+    """What is known of whether an address takes mail, beyond its syntax."""
+
+    UNCHECKED = "unchecked"
+    OK = "ok"
+    """Its domain names mail servers, or has an address to deliver to (RFC 5321 §5.1)."""
+    UNKNOWN = "unknown"
+    """DNS did not say: nobody is refused for that."""
+    NO_DOMAIN = "no_domain"
+    NO_MX = "no_mx"
+    """Its domain says that it takes no mail (RFC 7505), or has nowhere to deliver to."""
+    DISPOSABLE = "disposable"
+    """Its domain gives out addresses to throw away."""
+
+
+UNDELIVERABLE: frozenset[AddressCheck] = frozenset(
+    {AddressCheck.NO_DOMAIN, AddressCheck.NO_MX, AddressCheck.DISPOSABLE}
+)
+"""Who has such an address is not written to."""
 
 
 class ConsentBasis(StrEnum):

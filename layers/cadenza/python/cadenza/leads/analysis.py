@@ -191,6 +191,7 @@ def _conclude(
         claims_proposed=len(claims),
         claims_kept=len(kept),
         claims_dropped=checked.dropped,
+        drop_reasons=checked.drop_reasons,
         texts_replaced=checked.replaced,
         contacts_found=len(found.contacts),
         people_found=sum(contact.kind is ContactKind.PERSON for contact in found.contacts),

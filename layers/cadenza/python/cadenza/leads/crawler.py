@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
 
 from protego import Protego
 
-from cadenza.leads.domains import same_site
-from cadenza.leads.fetch import Fetched, Fetcher, FetchFailed, FetchLimits, Trouble
+from cadenza.leads.domains import registrable, same_site
+from cadenza.leads.fetch import Fetcher, FetchFailed, FetchLimits, Trouble, unzipped
 from cadenza.leads.frontier import Frontier, url_key
 from cadenza.leads.guard import PublicHosts, Resolver
 from cadenza.leads.model import Page
 from cadenza.leads.pages import UnreadablePage, decode_html, read_html, read_sitemap
+from cadenza.leads.shells import is_empty, needs_scripts, refresh_target, says_not_found
 
 USER_AGENT = "CadenzaBot/1.0 (reads company sites on behalf of their prospective business partners; obeys robots.txt)"
 ROBOTS_TOKEN = "CadenzaBot"  # noqa: S105 - a product token (RFC 9309), not a secret
 _ROBOTS_BYTES = 512 * 1024  # RFC 9309 asks for at least 500 KiB
+_NO_ANSWER = frozenset({Trouble.UNREACHABLE, Trouble.TIMEOUT})
+_SERVER_ERROR = 500
+_TOO_MANY = 429
 _MAX_SITEMAPS = 4
 _MAX_SITEMAP_URLS = 500
 
@@ -145,14 +150,30 @@ class _Crawl:
             self.errors.append(PageError(url, Trouble.UNREADABLE, str(error)))
             return False
         new = self.frontier.mark_seen(fetched.url) or url_key(fetched.url) == url_key(url)
+        if says_not_found(document.page):
+            self.errors.append(PageError(url, Trouble.SOFT_404, "says that it does not exist"))
+            return False
         for link in document.links:
             self.offer(link.url, depth=depth + 1, text=link.text)
+        if (target := refresh_target(fetched.url, html)) and self.forwards(target, document.page, depth):
+            return True
+        if needs_scripts(document.page, html):
+            self.errors.append(PageError(url, Trouble.NEEDS_SCRIPTS, "shows nothing without JavaScript"))
+            return True
         # The same text under two URLs (/ and /index.html) is one page.
         if new and document.page.markdown not in self.contents:
             self.contents.add(document.page.markdown)
             self.pages.append(document.page)
             self.on_page(document.page, html)
         return True
+
+    def forwards(self, target: str, page: Page, depth: int) -> bool:
+        """Follow what ``page`` sends its visitors on to; True if the page is nothing but that."""
+        if same_site(self.start_url, target):
+            self.offer(target, depth=depth, text="")
+        elif is_empty(page):
+            self.errors.append(PageError(page.url, Trouble.OFF_SITE, f"redirects to {target}"))
+        return is_empty(page)
 
     def sitemap_urls(self) -> Iterator[str]:
         """Page URLs of the site's sitemaps (sitemaps.org), in their order; trouble with one is reported, not raised."""
@@ -170,7 +191,7 @@ class _Crawl:
                 if declared:  # a guess that is not there is no error
                     self.errors.append(PageError(url, error.trouble, error.detail))
                 continue
-            nested, urls = read_sitemap(fetched.body)
+            nested, urls = read_sitemap(unzipped(fetched.body, self.limits.max_page_bytes))
             waiting.extend(u for u in nested if same_site(self.start_url, u))
             for page_url in urls[: _MAX_SITEMAP_URLS - found]:
                 found += 1
@@ -189,8 +210,8 @@ def crawl(
     """Crawl the site of ``start_url``: that page first, then people, contact, company and offer, then the rest.
 
     Same input, same order. Only http(s) pages of the same registrable domain are fetched. If an https start URL does
-    not answer at all, plain http is tried. ``on_page`` sees each page with its HTML as it comes in. Never raises for
-    what a site does; see `CrawlResult.errors`.
+    not answer at all, plain http is tried, then both at the same name with or without ``www.``. ``on_page`` sees each
+    page with its HTML as it comes in. Never raises for what a site does; see `CrawlResult.errors`.
     """
     limits = limits or CrawlLimits()
     fetch_limits = FetchLimits(
@@ -203,44 +224,61 @@ def crawl(
     )
     with Fetcher(resolver or PublicHosts(), fetch_limits, user_agent=USER_AGENT, monotonic=monotonic) as fetcher:
         try:
-            start_url, robots = _robots(start_url, fetcher)
+            start_url, rules = _robots(start_url, fetcher)
         except FetchFailed as error:
             return CrawlResult((), StopReason.UNREACHABLE, (PageError(start_url, error.trouble, error.detail),))
-        state = _Crawl(start_url, limits, fetcher, robots, sleep, on_page)
+        if isinstance(rules, PageError):
+            return CrawlResult((), StopReason.ROBOTS, (rules,))
+        state = _Crawl(start_url, limits, fetcher, rules, sleep, on_page)
         reason = state.run()
         if reason is StopReason.UNREACHABLE and state.errors[-1].trouble is Trouble.ROBOTS:
             reason = StopReason.ROBOTS
         return CrawlResult(tuple(state.pages), reason, tuple(state.errors))
 
 
-def _robots(start_url: str, fetcher: Fetcher) -> tuple[str, Protego]:
-    """The site's rules, and the start URL with the scheme that answered.
+def _robots(start_url: str, fetcher: Fetcher) -> tuple[str, Protego | PageError]:
+    """The site's rules, or why there may be no visit; and the start URL in the form that answered.
 
-    RFC 9309: no file (4xx) allows everything; a server error forbids everything.
+    RFC 9309: no file (4xx) allows everything; a server error forbids everything, and so do we take HTTP 429.
 
     Raises:
         FetchFailed: The site does not answer.
     """
+    first, *others = _spellings(start_url)
     try:
-        fetched = _fetch_robots(start_url, fetcher)
+        return first, _fetch_rules(first, fetcher)
     except FetchFailed as error:
-        if error.trouble not in {Trouble.UNREACHABLE, Trouble.TIMEOUT} or not start_url.startswith("https://"):
-            raise
-        start_url = f"http://{start_url.removeprefix('https://')}"
-        fetched = _fetch_robots(start_url, fetcher)
-    return start_url, Protego.parse(fetched)
+        for url in others if error.trouble in _NO_ANSWER else ():
+            with suppress(FetchFailed):
+                return url, _fetch_rules(url, fetcher)
+        raise
 
 
-def _fetch_robots(start_url: str, fetcher: Fetcher) -> str:
+def _spellings(url: str) -> list[str]:
+    """The ways in which a site may answer, the given one first."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    hosts = [host]
+    if host.startswith("www."):
+        hosts.append(host.removeprefix("www."))
+    elif registrable(host) == host:
+        hosts.append(f"www.{host}")
+    schemes = ["https", "http"] if parts.scheme == "https" else ["http"]
+    return [parts._replace(scheme=scheme, netloc=name).geturl() for name in hosts for scheme in schemes]
+
+
+def _fetch_rules(start_url: str, fetcher: Fetcher) -> Protego | PageError:
+    url = _at_root(start_url, "/robots.txt")
     try:
-        fetched: Fetched = fetcher.get(_at_root(start_url, "/robots.txt"), max_bytes=_ROBOTS_BYTES)
+        fetched = fetcher.get(url, max_bytes=_ROBOTS_BYTES, cut=True)
     except FetchFailed as error:
-        if error.trouble in {Trouble.UNREACHABLE, Trouble.REFUSED, Trouble.TIMEOUT}:
+        if error.trouble in {*_NO_ANSWER, Trouble.REFUSED, Trouble.SPENT}:
             raise
-        if error.trouble is Trouble.HTTP_STATUS and error.status >= 500:  # noqa: PLR2004 - server errors
-            return "User-agent: *\nDisallow: /"
-        return ""
-    return fetched.body.decode("utf-8", errors="replace")
+        if error.trouble is Trouble.HTTP_STATUS and (error.status >= _SERVER_ERROR or error.status == _TOO_MANY):
+            return PageError(url, error.trouble, error.detail)
+        return Protego.parse("")
+    # Notepad's byte order mark would hide the first line.
+    return Protego.parse(fetched.body.decode("utf-8-sig", errors="replace"))
 
 
 def _at_root(url: str, path: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,7 +18,7 @@ from pydantic import JsonValue
 
 from cadenza.leads.domains import same_site
 from cadenza.leads.model import Page
-from cadenza.leads.report import Claim
+from cadenza.leads.report import Claim, DropReason
 
 _HTTP_ERROR = 400
 _QUOTE_CHARS = (8, 320)
@@ -232,11 +233,16 @@ def grounded(text: str, quote: str) -> bool:
 
 @dataclass(frozen=True)
 class Verified:
-    """The claims that hold, how many did not, and how many texts went back to their quote."""
+    """The claims that hold, how many did not and why, and how many texts went back to their quote."""
 
     claims: tuple[Claim, ...]
-    dropped: int
+    drop_reasons: Mapping[DropReason, int]
     replaced: int
+
+    @property
+    def dropped(self) -> int:
+        """How many did not hold."""
+        return sum(self.drop_reasons.values())
 
 
 def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
@@ -245,12 +251,12 @@ def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
     A text that says more than its quote is replaced by the quote: the proof is what counts.
     """
     kept: dict[str, Claim] = {}
-    dropped = replaced = 0
+    dropped = Counter[DropReason]()
+    replaced = 0
     for claim in claims:
-        page = corpus.find(claim.page_url)
         quote = squash(claim.quote)
-        if page is None or not quotable(quote) or not page.holds(quote):
-            dropped += 1
+        if (reason := _disproved(corpus.find(claim.page_url), quote)) is not None:
+            dropped[reason] += 1
             continue
         text = squash(claim.text)
         if not (text and len(text) <= _TEXT_CHARS and quotable(text) and grounded(text, quote)):
@@ -258,3 +264,11 @@ def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
             text = quote
         kept.setdefault(quote.casefold(), claim.model_copy(update={"text": text, "quote": quote}))
     return Verified(tuple(kept.values()), dropped, replaced)
+
+
+def _disproved(page: ReadPage | None, quote: str) -> DropReason | None:
+    if page is None:
+        return DropReason.UNKNOWN_PAGE
+    if not quotable(quote):
+        return DropReason.NOT_QUOTABLE
+    return None if page.holds(quote) else DropReason.NOT_ON_PAGE

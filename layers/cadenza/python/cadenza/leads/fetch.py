@@ -19,6 +19,8 @@ from cadenza.leads.domains import same_site
 from cadenza.leads.guard import AddressRefused, GuardedTransport, Resolver
 
 _OK: Final = 200
+_TIMEOUTS_A_REQUEST: Final = 2
+"""How long one answer may take in all, in units of the longest silence: a drip does not eat the other pages' time."""
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _HTML_TYPES: Final = frozenset({"text/html", "application/xhtml+xml", ""})
 _CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?([^\s\"';]+)", re.IGNORECASE)
@@ -39,6 +41,9 @@ class Trouble(StrEnum):
     TOO_LARGE = "too_large"
     UNREADABLE = "unreadable"
     SPENT = "spent"
+    SOFT_404 = "soft_404"
+    """HTTP 200, and a text that says that there is no such page."""
+    NEEDS_SCRIPTS = "needs_scripts"
 
 
 class FetchFailed(CadenzaError):  # noqa: N818 - reads as what happened
@@ -92,10 +97,11 @@ class Fetcher:
         self._limits = limits
         self._monotonic = monotonic
         self._ends_at = monotonic() + limits.wall_time_s
+        self._answer_by = self._ends_at
         self.requests = 0
         self.bytes_left = limits.max_total_bytes
         self._client = httpx2.Client(
-            transport=GuardedTransport(resolver),
+            transport=GuardedTransport(resolver, lambda: min(self.time_left_s, self._answer_by - monotonic())),
             trust_env=False,
             follow_redirects=False,
             headers={
@@ -130,21 +136,26 @@ class Fetcher:
         allowed: Callable[[str], bool] = _anything,
         types: frozenset[str] | None = None,
         max_bytes: int | None = None,
+        cut: bool = False,
     ) -> Fetched:
         """GET ``url``, following redirects within its site; ``allowed`` is asked about each redirect's target.
+
+        Of an answer that is too large, ``cut`` keeps the beginning.
 
         Raises:
             FetchFailed: For every reason there is.
         """
         bound = self._limits.max_bytes if max_bytes is None else max_bytes
-        seen = {url}
+        # A cookie makes a second visit another one: some sites set it by a redirect to where the visitor already is.
+        seen = {(url, len(self._client.cookies.jar))}
         here = url
         while True:
-            answer = self._get_once(here, types, bound)
+            answer = self._get_once(here, types, bound, cut=cut)
             if isinstance(answer, Fetched):
                 return answer
             here = answer
-            if here in seen:
+            visit = (here, len(self._client.cookies.jar))
+            if visit in seen:
                 raise FetchFailed(Trouble.REDIRECT_LOOP, f"comes back to {here}")
             if len(seen) > self._limits.max_redirects:
                 raise FetchFailed(Trouble.TOO_MANY_REDIRECTS, f"more than {self._limits.max_redirects}")
@@ -152,14 +163,15 @@ class Fetcher:
                 raise FetchFailed(Trouble.OFF_SITE, f"redirects to {here}")
             if not allowed(here):
                 raise FetchFailed(Trouble.ROBOTS, f"redirects to {here}")
-            seen.add(here)
+            seen.add(visit)
 
-    def _get_once(self, url: str, types: frozenset[str] | None, max_bytes: int) -> Fetched | str:
+    def _get_once(self, url: str, types: frozenset[str] | None, max_bytes: int, *, cut: bool) -> Fetched | str:
         """One request: the answer, or the absolute URL that it redirects to."""
         timeout_s = min(self._limits.timeout_s, self.time_left_s)
         if timeout_s <= 0 or self.bytes_left <= 0 or self.requests >= self._limits.max_requests:
             raise FetchFailed(Trouble.SPENT, "the crawl's time, bytes or requests are used up")
         self.requests += 1
+        self._answer_by = self._monotonic() + _TIMEOUTS_A_REQUEST * timeout_s
         try:
             with self._client.stream("GET", url, timeout=timeout_s) as response:
                 if response.status_code in _REDIRECTS and "location" in response.headers:
@@ -175,7 +187,7 @@ class Fetcher:
                     status=response.status_code,
                     content_type=content_type,
                     charset=charset[1] if charset else "",
-                    body=self._read(response, max_bytes),
+                    body=self._read(response, max_bytes, cut=cut),
                 )
         except AddressRefused as error:
             raise FetchFailed(Trouble.REFUSED, str(error)) from error
@@ -184,12 +196,15 @@ class Fetcher:
         except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError) as error:
             raise FetchFailed(Trouble.UNREACHABLE, str(error) or type(error).__name__) from error
 
-    def _read(self, response: httpx2.Response, max_bytes: int) -> bytes:
+    def _read(self, response: httpx2.Response, max_bytes: int, *, cut: bool) -> bytes:
         bound = min(max_bytes, self.bytes_left)
         body = bytearray()
         try:
             for chunk in _decoded(response, bound + 1):
                 body += chunk
+                if len(body) > bound and cut:
+                    del body[bound:]
+                    break
                 if len(body) > bound:
                     raise FetchFailed(Trouble.TOO_LARGE, f"more than {bound} bytes")
                 if self.time_left_s <= 0:  # a drip that never lets one read time out
@@ -216,6 +231,16 @@ def _decoded(response: httpx2.Response, max_chunk: int) -> Iterator[bytes]:
                 pending = inflate.unconsumed_tail
     except zlib.error as error:
         raise FetchFailed(Trouble.UNREADABLE, "damaged compression") from error
+
+
+def unzipped(body: bytes, max_bytes: int) -> bytes:
+    """What a ``.gz`` file holds, cut at ``max_bytes``; anything else as it is."""
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(wbits=zlib.MAX_WBITS | 16).decompress(body, max_bytes)
+    except zlib.error:
+        return b""
 
 
 def _target(url: str, location: str) -> str:

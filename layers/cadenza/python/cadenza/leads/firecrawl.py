@@ -17,11 +17,12 @@ from cadenza.core.errors import CadenzaError, Retryable
 from cadenza.leads.model import Page
 from cadenza.leads.pages import MAX_MARKDOWN_CHARS, UnreadablePage, primary_language, read_html
 
-_WEBHOOK_EVENTS: Final = ("completed", "failed")
+_WEBHOOK_EVENTS: Final = ("page", "completed", "failed")
 _MAX_PARTS = 50
 _TIMEOUT_S = 30.0
 _RETRYABLE_STATUSES: Final = frozenset({408, 425, 429})
 _OK: Final = 200
+_NOT_FOUND: Final = 404
 _SERVER_ERROR: Final = 500
 
 
@@ -32,6 +33,14 @@ class CrawlRefused(CadenzaError):  # noqa: N818 - reads as what happened
         super().__init__(detail)
         self.detail = detail
         self.status_code = status_code
+
+
+class StillCrawling(Retryable):
+    """The crawl goes on; ``pages`` have been read so far."""
+
+    def __init__(self, crawl_id: str, pages: int) -> None:
+        super().__init__(f"crawl {crawl_id} is still running ({pages} pages so far)")
+        self.pages = pages
 
 
 class _Answer(BaseModel):
@@ -59,6 +68,7 @@ class _CrawledPage(_Answer):
 
 class _Status(_Answer):
     status: str
+    completed: int = 0
     next: str | None = None
     data: list[_CrawledPage] = []
     error: str | None = None
@@ -112,24 +122,40 @@ class Firecrawl:
         """All pages of a crawl that has completed, without those that the site did not serve (HTTP 4xx, 5xx).
 
         Raises:
-            Retryable: The crawl is still running, or as in `start_crawl`.
+            StillCrawling: It has not.
+            Retryable: As in `start_crawl`.
             CrawlRefused: The crawl failed, was cancelled or is gone, or the service refuses.
         """
-        return [page for part in self._parts(crawl_id) for page in _pages(part)]
+        try:
+            return [page for part in self._parts(crawl_id) for page in _pages(part)]
+        except CrawlRefused as error:
+            if error.status_code != _NOT_FOUND:
+                raise
+            raise CrawlRefused("the crawl service knows nothing of this crawl any more", _NOT_FOUND) from error
+
+    def cancel_crawl(self, crawl_id: str) -> None:
+        """Stop a crawl, so that it costs nothing more. One that has ended stays what it is.
+
+        Raises:
+            Retryable, CrawlRefused: As in `start_crawl`.
+        """
+        self._ask("DELETE", _path(crawl_id), _Answer)
 
     def _parts(self, crawl_id: str) -> Iterator[_Status]:
         query: tuple[tuple[str, str], ...] = ()
         seen: set[tuple[tuple[str, str], ...]] = set()
         while query not in seen and len(seen) < _MAX_PARTS:
             seen.add(query)
-            part = self._ask("GET", f"/v2/crawl/{quote(crawl_id, safe='')}", _Status, query=query)
+            part = self._ask("GET", _path(crawl_id), _Status, query=query)
             match part.status:
                 case "completed":
                     yield part
                 case "scraping":
-                    raise Retryable(f"crawl {crawl_id} is still running")
+                    raise StillCrawling(crawl_id, part.completed)
                 case other:
-                    raise CrawlRefused(part.error or f"crawl {crawl_id} ended as {other}")
+                    raise CrawlRefused(
+                        f"the crawl service ended the crawl as {other}: {part.error or 'it says no more'}"
+                    )
             if part.next is None:
                 return
             # Only the query of `next` is taken: the key never leaves our origin, and a self-hosted service behind a
@@ -170,6 +196,10 @@ class Firecrawl:
         except ValueError:
             return None
         return max(0.0, (at - self._clock()).total_seconds()) if at.tzinfo is not None else None
+
+
+def _path(crawl_id: str) -> str:
+    return f"/v2/crawl/{quote(crawl_id, safe='')}"
 
 
 def _error_text(response: httpx2.Response) -> str:

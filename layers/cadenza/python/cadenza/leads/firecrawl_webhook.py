@@ -1,8 +1,9 @@
-"""What Firecrawl's webhook says: is it from Firecrawl, and did one of our crawls end. Pure, and light to import.
+"""What Firecrawl's webhook says: is it from Firecrawl, and is one of our crawls alive, or at its end. Pure and light.
 
 The payload (docs.firecrawl.dev, webhooks v2) is ``{success, type, id, webhookId, data, metadata, error?}``, signed with
 ``X-Firecrawl-Signature: sha256=<hex>``, an HMAC-SHA256 of the raw body. The pages are never taken from it: they are
-fetched by crawl id.
+fetched by crawl id, so a page of any size leaves as a hint of a few hundred bytes. ``webhookId`` names the call; its
+repetitions carry the same.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.ids import LeadId, WorkspaceId
-from cadenza.core.messages import CrawlReported, CrawlStatus
+from cadenza.core.messages import CrawlPageSeen, CrawlReported, CrawlStatus
 
 # The service also reports cancelled crawls, although its documentation lists started, page and completed only.
 _ENDED: Final = {
@@ -23,6 +24,7 @@ _ENDED: Final = {
     "crawl.failed": CrawlStatus.FAILED,
     "crawl.cancelled": CrawlStatus.FAILED,
 }
+_PAGE: Final = "crawl.page"
 _MAX_ERROR_CHARS = 1000
 
 
@@ -37,7 +39,7 @@ class _Event(BaseModel):
     type: str
 
 
-class _CrawlEnded(_Event):
+class _OfCrawl(_Event):
     id: str = Field(min_length=1, max_length=200)
     webhook_id: str = Field(alias="webhookId", min_length=1, max_length=200)
     success: bool = True
@@ -59,25 +61,32 @@ def sign(secret: str, raw_body: bytes) -> str:
     return "sha256=" + hmac.new(secret.encode(), raw_body, hashlib.sha256).hexdigest()
 
 
-def parse_webhook(raw_body: bytes) -> CrawlReported | None:
-    """The end of a crawl, or None for an event that needs nothing done (``crawl.started``, ``crawl.page``, …).
+def parse_webhook(raw_body: bytes) -> CrawlReported | CrawlPageSeen | None:
+    """The end of a crawl or a sign of its life, or None for an event that needs nothing done (``crawl.started``, …).
 
     Raises:
         InvalidInput: Not JSON, or not of the documented shape; the problems point at the fields.
     """
     try:
-        status = _ENDED.get(_Event.model_validate_json(raw_body).type)
-        if status is None:
+        kind = _Event.model_validate_json(raw_body).type
+        if kind != _PAGE and kind not in _ENDED:
             return None
-        event = _CrawlEnded.model_validate_json(raw_body)
+        event = _OfCrawl.model_validate_json(raw_body)
     except ValidationError as error:
         raise _invalid(error) from None
+    if kind == _PAGE:
+        return CrawlPageSeen(
+            workspace_id=event.metadata.workspace_id,
+            lead_id=event.metadata.lead_id,
+            crawl_id=event.id,
+            delivery_id=event.webhook_id,
+        )
     return CrawlReported(
         workspace_id=event.metadata.workspace_id,
         lead_id=event.metadata.lead_id,
         crawl_id=event.id,
         delivery_id=event.webhook_id,
-        status=status if event.success else CrawlStatus.FAILED,
+        status=_ENDED[kind] if event.success else CrawlStatus.FAILED,
         error=(event.error or "")[:_MAX_ERROR_CHARS],
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import re
+from collections import Counter
 from itertools import count
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -38,6 +39,8 @@ _NOT_PAGES: Final = re.compile(
 _TRACKING: Final = re.compile(r"^(utm_.*|fbclid|gclid|msclkid|mc_[ce]id|ref|sessionid|phpsessid|sid)$", re.IGNORECASE)
 _ACCENTS: Final = str.maketrans("áàâãäåçéèêëíìîïñóòôõöúùûüłśżź", "aaaaaaceeeeiiiinooooouuuulszz")
 _MAX_URL = 500
+_COUNTED: Final = "#"
+_MOST_A_SHAPE = 6
 
 
 def url_key(url: str) -> str:
@@ -46,6 +49,14 @@ def url_key(url: str) -> str:
     host = (parts.hostname or "").removeprefix("www.")
     query = urlencode([(k, v) for k, v in parse_qsl(parts.query, keep_blank_values=True) if not _TRACKING.match(k)])
     return urlunsplit(("", host, unquote(parts.path).rstrip("/"), query, ""))
+
+
+def url_shape(url: str) -> str:
+    """What the URLs of a calendar, an archive or a filter share: host, path with its numbers left out, query keys."""
+    parts = urlsplit(url)
+    keys = ",".join(sorted({key for key, _ in parse_qsl(parts.query, keep_blank_values=True)}))
+    path = re.sub(r"\d+", _COUNTED, unquote(parts.path))
+    return f"{(parts.hostname or '').removeprefix('www.')}{path}" + (f"?{keys}" if keys else "")
 
 
 def may_be_page(url: str) -> bool:
@@ -77,15 +88,24 @@ class Frontier:
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, int, str]] = []
         self._seen: set[str] = set()
+        self._shapes = Counter[str]()
         self._order = count()
 
     def __bool__(self) -> bool:
         return bool(self._heap)
 
     def add(self, url: str, *, depth: int, text: str = "") -> None:
-        """Offer a URL found ``depth`` links away from the start; known ones and what cannot be a page are dropped."""
-        if may_be_page(url) and self.mark_seen(url):
+        """Offer a URL found ``depth`` links away from the start.
+
+        Known ones and what cannot be a page are dropped; so are those of a shape of which there are many already.
+        """
+        if may_be_page(url) and self.mark_seen(url) and self._is_varied(url):
             heapq.heappush(self._heap, (telling(url, text), depth, next(self._order), url))
+
+    def _is_varied(self, url: str) -> bool:
+        shape = url_shape(url)
+        self._shapes[shape] += 1
+        return self._shapes[shape] <= _MOST_A_SHAPE or not (_COUNTED in shape or "?" in shape)
 
     def mark_seen(self, url: str) -> bool:
         """Remember that ``url`` was visited or is waiting. True if that is news."""

@@ -9,9 +9,11 @@ that changes its answer between check and use (DNS rebinding) gains nothing, and
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+import math
+import ssl
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import httpcore2
 import httpx2
@@ -96,11 +98,47 @@ class StaticHosts:
         return (endpoint,)
 
 
+class _TimedStream(httpcore2.NetworkStream):
+    """A connection that ends with the time that is left, however slowly its bytes come in.
+
+    A socket's own timeout begins anew with each byte: headers sent one by one would last for ever.
+    """
+
+    def __init__(self, stream: httpcore2.NetworkStream, time_left_s: Callable[[], float]) -> None:
+        self._stream = stream
+        self._time_left_s = time_left_s
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._bounded(timeout, httpcore2.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._bounded(timeout, httpcore2.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        bounded = self._bounded(timeout, httpcore2.ConnectTimeout)
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, bounded), self._time_left_s)
+
+    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's signature
+        return self._stream.get_extra_info(info)
+
+    def _bounded(self, timeout: float | None, error: type[Exception]) -> float:
+        left_s = self._time_left_s()
+        if left_s <= 0:
+            raise error("the time is used up")
+        return left_s if timeout is None else min(timeout, left_s)
+
+
 class _GuardedBackend(httpcore2.NetworkBackend):
     """Opens TCP connections only to what the resolver allows. TLS above it still verifies the name, not the address."""
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, time_left_s: Callable[[], float]) -> None:
         self._resolver = resolver
+        self._time_left_s = time_left_s
         self._sockets = httpcore2.SyncBackend()
 
     def connect_tcp(
@@ -118,11 +156,13 @@ class _GuardedBackend(httpcore2.NetworkBackend):
         failure = httpcore2.ConnectError(f"no endpoint for {host}")
         for endpoint in endpoints[:_MAX_ATTEMPTS]:
             try:
-                return self._sockets.connect_tcp(
+                stream = self._sockets.connect_tcp(
                     endpoint.address, endpoint.port, timeout, local_address, socket_options
                 )
             except httpcore2.ConnectError as error:  # at once, as where IPv6 has no route; a timeout is final
                 failure = error
+            else:
+                return _TimedStream(stream, self._time_left_s)
         raise failure
 
     def connect_unix_socket(
@@ -135,12 +175,14 @@ class _GuardedBackend(httpcore2.NetworkBackend):
 
 
 class GuardedTransport(httpx2.HTTPTransport):
-    """HTTP transport whose connections go only where ``resolver`` allows. Takes no proxy, from nowhere.
+    """HTTP transport whose connections go only where ``resolver`` allows, and end when ``time_left_s`` is 0 or less.
+
+    Takes no proxy, from nowhere.
 
     Requests raise `AddressRefused` besides httpx2's own errors.
     """
 
-    def __init__(self, resolver: Resolver) -> None:
+    def __init__(self, resolver: Resolver, time_left_s: Callable[[], float] = lambda: math.inf) -> None:
         tls = httpx2.create_ssl_context()
         super().__init__(verify=tls, trust_env=False)
         # HTTPTransport has no parameter for the network backend, and its error mapping is worth keeping: swap the pool.
@@ -149,5 +191,5 @@ class GuardedTransport(httpx2.HTTPTransport):
             max_connections=4,
             max_keepalive_connections=2,
             keepalive_expiry=15,
-            network_backend=_GuardedBackend(resolver),
+            network_backend=_GuardedBackend(resolver, time_left_s),
         )

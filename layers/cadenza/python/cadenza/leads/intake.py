@@ -15,8 +15,7 @@ from cadenza.core.queues import Outgoing, Queue, hint
 from cadenza.core.states import CAMPAIGN_MOVES, CampaignStatus, LeadStatus
 from cadenza.leads import store
 from cadenza.leads.domains import normalise
-from cadenza.leads.ordering import order_crawls
-from cadenza.leads.service import order_plans, staggered
+from cadenza.leads.ordering import order_crawls, order_plans, staggered
 
 
 @dataclass(frozen=True, slots=True)

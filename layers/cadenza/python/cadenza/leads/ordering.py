@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
@@ -12,8 +13,8 @@ from cadenza.contacts import store as contacts_store
 from cadenza.core import jobs
 from cadenza.core.ids import CampaignId, LeadId, WorkspaceId
 from cadenza.core.messages import CrawlWanted, PlanWanted
-from cadenza.core.queues import Outgoing, delay_until
-from cadenza.core.states import JobStatus
+from cadenza.core.queues import MAX_DELAY_S, Outgoing, delay_until
+from cadenza.core.states import JobStatus, LeadStatus
 from cadenza.leads import store
 
 
@@ -67,3 +68,37 @@ def order(
         for work in wanted
         if work.key in new and work.campaign_id is not None and work.contact_id is not None
     ]
+
+
+def order_plans(conn: Connection, lead: store.Lead, now: datetime, *, unread: bool = False) -> list[PlanWanted]:
+    """Put a planning job in the ledger for each contact of the lead in each campaign that takes it; the new ones.
+
+    ``unread``: the site could not be read. Whom an operator has given by hand is planned for nevertheless.
+    """
+    takers = {lead.id: store.taking_campaigns(conn, lead.id)}
+    return order(conn, lead.workspace_id, takers, now, unread=frozenset(takers) if unread else frozenset())
+
+
+def staggered(wanted: Sequence[PlanWanted], stagger_s: int, correlation_id: str = "") -> list[Outgoing]:
+    """One message a contact, ``stagger_s`` apart, so that the AI is not flooded."""
+    return [
+        Outgoing(message.model_copy(update={"correlation_id": correlation_id}), min(MAX_DELAY_S, index * stagger_s))
+        for index, message in enumerate(wanted)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What a lead leaves that was given up: plans for people whom an operator has named, or campaigns that wait."""
+
+    waiting: list[CampaignId] = field(default_factory=list[CampaignId])
+    plans: list[Outgoing] = field(default_factory=list[Outgoing])
+
+
+def give_up_lead(conn: Connection, lead: store.Lead, reason: str, now: datetime) -> Leftover:
+    """The lead has failed: what that leaves to be done."""
+    store.move(conn, lead.id, LeadStatus.FAILED, now, reason=reason)
+    wanted = order_plans(conn, lead, now, unread=True)
+    if wanted:
+        return Leftover(plans=staggered(wanted, store.stagger_s(conn, lead.workspace_id)))
+    return Leftover(waiting=store.taking_campaigns(conn, lead.id))

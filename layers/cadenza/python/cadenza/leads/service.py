@@ -12,45 +12,29 @@ from typing import Protocol, assert_never
 from sqlalchemy import Connection
 
 from cadenza.contacts import store as contacts_store
+from cadenza.contacts.deliverability import Mailboxes
 from cadenza.core import ai_calls, jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import CadenzaError, Postponed
-from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId
+from cadenza.core.ids import CampaignId
 from cadenza.core.messages import (
     AnalysisWanted,
     BatchTaken,
+    CrawlCheck,
+    CrawlPageSeen,
     CrawlReported,
-    CrawlStatus,
     CrawlWanted,
     LeadMessage,
     PlanWanted,
     Sweep,
 )
-from cadenza.core.queues import MAX_DELAY_S, Outgoing, Queue
+from cadenza.core.queues import Outgoing, Queue
 from cadenza.core.states import JobKind, JobStatus, LeadStatus
 from cadenza.leads import handout, store
+from cadenza.leads.crawls import Crawling, Crawls
 from cadenza.leads.model import Page
-from cadenza.leads.ordering import order
-from cadenza.leads.report import Analysis
-
-NOTHING_READ = "no page of the site could be read"
-
-
-class CrawlFailed(CadenzaError):  # noqa: N818 - reads as what happened
-    """The site cannot be crawled, now or later; the text says why."""
-
-
-class Crawling(Protocol):
-    """Who crawls. Both may raise `Retryable`, or `CrawlFailed` for good."""
-
-    def start(self, lead: store.Lead) -> str | Sequence[Page]:
-        """Start a crawl and return its id, or crawl at once and return the pages."""
-        ...
-
-    def pages(self, crawl_id: str) -> Sequence[Page]:
-        """The pages of a crawl that has ended."""
-        ...
+from cadenza.leads.ordering import Leftover, give_up_lead, order_plans, staggered
+from cadenza.leads.report import Analysis, AnalysisFigures
 
 
 class Analyst(Protocol):
@@ -78,6 +62,7 @@ class LeadPipeline:
     analyst: Analyst
     settled: Callable[[Sequence[CampaignId]], None]
     clock: Clock
+    mailboxes: Mailboxes = field(default_factory=Mailboxes)
 
     def handle(self, message: LeadMessage) -> None:
         """Do what one message of lead-analysis asks for.
@@ -88,9 +73,13 @@ class LeadPipeline:
         with suppress(jobs.Settled):
             match message:
                 case CrawlWanted():
-                    self._crawl(message)
+                    self._crawls.begin(message)
                 case CrawlReported():
-                    self._take_report(message)
+                    self._crawls.take_report(message)
+                case CrawlPageSeen():
+                    self._crawls.see_page(message)
+                case CrawlCheck():
+                    self._crawls.check(message)
                 case AnalysisWanted():
                     self._analyse(message)
                 case BatchTaken():
@@ -100,65 +89,9 @@ class LeadPipeline:
                 case _:
                     assert_never(message)
 
-    # --- crawl ---------------------------------------------------------------------------------------------------
-
-    def _crawl(self, message: CrawlWanted) -> None:
-        work = jobs.crawl(message.workspace_id, message.lead_id)
-        now = self.clock()
-        with self.database.worker() as conn:
-            match jobs.begin(conn, work, now):
-                case jobs.Begun() as begun:
-                    pass
-                case jobs.Early(due_at):
-                    raise Postponed("the crawl waits for its turn", (due_at - now).total_seconds())
-                case jobs.Busy() | jobs.Over():
-                    return  # a crawl that a provider works on stays ACTIVE for minutes: that is no trouble
-            lead = store.find(conn, message.lead_id)
-            if lead is None:
-                jobs.finish(conn, work, jobs.Ending(JobStatus.SKIPPED, "unknown lead"), now)
-                return
-            store.move(conn, lead.id, LeadStatus.CRAWLING, now)
-        with self._attempt(begun, lead):
-            # A crawl id says that a crawl was begun and never reported: ask for its pages before paying for another.
-            started = self.crawling.pages(lead.crawl_id) if lead.crawl_id else self.crawling.start(lead)
-            if not started:
-                raise CrawlFailed(NOTHING_READ)
-        if isinstance(started, str):
-            with self.database.worker() as conn:
-                store.note_crawl(conn, lead.id, started, self.clock())
-        else:
-            self._store_pages(begun, lead, started, message.correlation_id)
-
-    def _take_report(self, message: CrawlReported) -> None:
-        work = jobs.crawl(message.workspace_id, message.lead_id)
-        now = self.clock()
-        with self.database.worker() as conn:
-            lead = store.find(conn, message.lead_id)
-            if lead is None:
-                _skip_unknown_lead(conn, message, now)
-                return
-            if lead.status is not LeadStatus.CRAWLING:
-                return  # reported before, or the lead has been given up
-            begun = jobs.take_over(conn, work, now)
-        with self._attempt(begun, lead):
-            if message.status is CrawlStatus.FAILED:
-                raise CrawlFailed(f"crawl failed: {message.error or 'no reason given'}")
-            pages = self.crawling.pages(message.crawl_id)
-            if not pages:
-                raise CrawlFailed(NOTHING_READ)
-        self._store_pages(begun, lead, pages, message.correlation_id)
-
-    def _store_pages(self, begun: jobs.Begun, lead: store.Lead, pages: Sequence[Page], correlation_id: str) -> None:
-        now = self.clock()
-        with self.database.worker() as conn:
-            if not store.move(conn, lead.id, LeadStatus.CRAWLED, now):
-                return  # another delivery was faster
-            store.save_pages(conn, lead, pages, now)
-            _complete(conn, begun, {"pages": len(pages)}, now)
-            jobs.enqueue(conn, [jobs.analysis(lead.workspace_id, lead.id)], now)
-        self.lead_queue.send(
-            [AnalysisWanted(workspace_id=lead.workspace_id, lead_id=lead.id, correlation_id=correlation_id)]
-        )
+    @property
+    def _crawls(self) -> Crawls:
+        return Crawls(self.database, self.lead_queue, self.crawling, self._pass_on, self.clock)
 
     # --- analysis ------------------------------------------------------------------------------------------------
 
@@ -175,6 +108,7 @@ class LeadPipeline:
             pages, fall_back = store.pages(conn, lead.id), store.offline_fallback(conn, lead.workspace_id)
         with self._attempt(begun, lead):
             analysis = self.analyst.analyse(lead.domain, pages, begun, fall_back=fall_back)
+            analysis = analysis.model_copy(update={"contacts": self.mailboxes.checked(analysis.contacts)})
         self._store_analysis(begun, lead, pages, analysis, message.correlation_id)
 
     def _store_analysis(
@@ -186,13 +120,13 @@ class LeadPipeline:
                 return
             store.save_analysis(conn, lead, analysis, _input_hash(pages, analysis), now)
             created = contacts_store.upsert(conn, lead.workspace_id, lead.id, analysis.contacts, now)
-            result: dict[str, object] = {
-                "contacts_found": len(analysis.contacts),
-                "contacts_created": created,
-                "site_analysis_success": bool(analysis.report.claims),
-                "contact_extraction_success": bool(analysis.contacts),
-            }
-            _complete(conn, begun, result, now)
+            figures = AnalysisFigures(
+                contacts_found=len(analysis.contacts),
+                contacts_created=created,
+                site_analysis_success=bool(analysis.report.claims),
+                contact_extraction_success=bool(analysis.contacts),
+            )
+            _complete(conn, begun, figures.model_dump(), now)
             wanted = order_plans(conn, lead, now)
             stagger_s = store.stagger_s(conn, lead.workspace_id)
             waiting = [] if wanted else store.taking_campaigns(conn, lead.id)
@@ -208,7 +142,7 @@ class LeadPipeline:
 
         def give_up(conn: Connection, reason: str) -> None:
             nonlocal given_up
-            given_up = _give_up(conn, lead, reason, self.clock())
+            given_up = give_up_lead(conn, lead, reason, self.clock())
 
         try:
             with jobs.attempt(self.database, begun, self.clock, give_up):
@@ -245,23 +179,6 @@ class LeadPipeline:
         self.creation_queue.send([hint for hint in hints if isinstance(hint, PlanWanted)])
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
-    """What a lead leaves that was given up: plans for people whom an operator has named, or campaigns that wait."""
-
-    waiting: list[CampaignId] = field(default_factory=list[CampaignId])
-    plans: list[Outgoing] = field(default_factory=list[Outgoing])
-
-
-def _give_up(conn: Connection, lead: store.Lead, reason: str, now: datetime) -> Leftover:
-    """The lead has failed."""
-    store.move(conn, lead.id, LeadStatus.FAILED, now, reason=reason)
-    wanted = order_plans(conn, lead, now, unread=True)
-    if wanted:
-        return Leftover(plans=staggered(wanted, store.stagger_s(conn, lead.workspace_id)))
-    return Leftover(waiting=store.taking_campaigns(conn, lead.id))
-
-
 def hint_of(work: jobs.Work, correlation_id: str = "") -> CrawlWanted | AnalysisWanted | PlanWanted | None:
     """The message that asks for a job's work; None where there is nobody to do it for."""
     hint: CrawlWanted | AnalysisWanted | PlanWanted
@@ -285,30 +202,6 @@ def _complete(conn: Connection, begun: jobs.Begun, result: dict[str, object], no
     """
     if not jobs.finish(conn, begun.work, jobs.Ending(JobStatus.COMPLETED, result=result), now, begun):
         raise jobs.Settled("the job is somebody else's by now")
-
-
-def _skip_unknown_lead(conn: Connection, message: CrawlReported, now: datetime) -> None:
-    """A signed report about a lead that does not exist: said in the ledger, never retried."""
-    known = store.workspace_exists(conn, message.workspace_id)
-    work = jobs.crawl(message.workspace_id if known else SYSTEM_WORKSPACE, message.lead_id)
-    jobs.record(conn, [work], JobStatus.SKIPPED, "unknown lead", now)
-
-
-def order_plans(conn: Connection, lead: store.Lead, now: datetime, *, unread: bool = False) -> list[PlanWanted]:
-    """Put a planning job in the ledger for each contact of the lead in each campaign that takes it; the new ones.
-
-    ``unread``: the site could not be read. Whom an operator has given by hand is planned for nevertheless.
-    """
-    takers = {lead.id: store.taking_campaigns(conn, lead.id)}
-    return order(conn, lead.workspace_id, takers, now, unread=frozenset(takers) if unread else frozenset())
-
-
-def staggered(wanted: Sequence[PlanWanted], stagger_s: int, correlation_id: str = "") -> list[Outgoing]:
-    """One message a contact, ``stagger_s`` apart, so that the AI is not flooded."""
-    return [
-        Outgoing(message.model_copy(update={"correlation_id": correlation_id}), min(MAX_DELAY_S, index * stagger_s))
-        for index, message in enumerate(wanted)
-    ]
 
 
 def _input_hash(pages: Sequence[Page], analysis: Analysis) -> str:

@@ -6,19 +6,29 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, Row, text
 
 from cadenza.core.ids import CampaignId, LeadId, WorkspaceId, new_id
-from cadenza.core.states import LEAD_MOVES, CampaignStatus, LeadStatus, sources
+from cadenza.core.states import LEAD_MOVES, CampaignStatus, JobKind, JobStatus, LeadStatus, sources
 from cadenza.core.tables.base import literals
 from cadenza.leads.model import Page
 from cadenza.leads.report import Analysis, SiteReport
 
+PAGE_SEEN: Final = "page"
+"""The ``event`` of a delivery that reports a page."""
+ENDED: Final = "ended"
+"""The ``event`` of a delivery that reports the end of a crawl."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A company site. ``crawl_id`` is the provider's id of the crawl under way or last finished, "" before any."""
+    """A company site.
+
+    ``crawl_id`` is the provider's id of the crawl under way or last finished, "" before any; ``crawl_started_at`` is
+    when the provider took it.
+    """
 
     id: LeadId
     workspace_id: WorkspaceId
@@ -26,6 +36,7 @@ class Lead:
     url: str
     status: LeadStatus
     crawl_id: str
+    crawl_started_at: datetime | None
     failure_reason: str
 
 
@@ -62,7 +73,14 @@ def find(conn: Connection, lead_id: LeadId, *, lock: bool = False) -> Lead | Non
 
 def _lead(row: Row[tuple[object, ...]]) -> Lead:
     return Lead(
-        row.id, row.workspace_id, row.domain, row.url, LeadStatus(row.status), row.crawl_id or "", row.failure_reason
+        id=row.id,
+        workspace_id=row.workspace_id,
+        domain=row.domain,
+        url=row.url,
+        status=LeadStatus(row.status),
+        crawl_id=row.crawl_id or "",
+        crawl_started_at=row.crawl_started_at,
+        failure_reason=row.failure_reason,
     )
 
 
@@ -78,11 +96,84 @@ def move(conn: Connection, lead_id: LeadId, target: LeadStatus, now: datetime, *
     return moved.rowcount > 0
 
 
+def begin_crawl(conn: Connection, lead_id: LeadId, now: datetime) -> None:
+    """Move the lead to crawling and forget an earlier crawl. Zero rows: it is crawling already, our process died."""
+    conn.execute(
+        text("""
+            UPDATE leads SET status = :crawling, crawl_id = NULL, crawl_started_at = NULL, failure_reason = '',
+                   updated_at = :now
+            WHERE id = :id AND status = ANY(:sources)
+        """),
+        {
+            "id": lead_id,
+            "crawling": LeadStatus.CRAWLING,
+            "now": now,
+            "sources": list(sources(LEAD_MOVES, LeadStatus.CRAWLING)),
+        },
+    )
+
+
 def note_crawl(conn: Connection, lead_id: LeadId, crawl_id: str, now: datetime) -> None:
     """Remember the provider's id of the crawl under way. Zero rows: the crawl has been reported already."""
     conn.execute(
-        text("UPDATE leads SET crawl_id = :crawl_id, updated_at = :now WHERE id = :id AND status = :crawling"),
+        text("""
+            UPDATE leads SET crawl_id = :crawl_id, crawl_started_at = :now, updated_at = :now
+            WHERE id = :id AND status = :crawling
+        """),
         {"id": lead_id, "crawl_id": crawl_id, "now": now, "crawling": LeadStatus.CRAWLING},
+    )
+
+
+def take_delivery(conn: Connection, lead: Lead, crawl_id: str, delivery_id: str, event: str, now: datetime) -> bool:
+    """Record a webhook call of the crawl provider. False: it was recorded before, and is to have no effect again."""
+    inserted = conn.execute(
+        text("""
+            INSERT INTO crawl_deliveries (workspace_id, lead_id, delivery_id, crawl_id, event, at)
+            VALUES (:workspace_id, :lead_id, :delivery_id, :crawl_id, :event, :now)
+            ON CONFLICT (lead_id, delivery_id) DO NOTHING
+        """),
+        {
+            "workspace_id": lead.workspace_id,
+            "lead_id": lead.id,
+            "delivery_id": delivery_id,
+            "crawl_id": crawl_id,
+            "event": event,
+            "now": now,
+        },
+    )
+    return inserted.rowcount > 0
+
+
+def knows_delivery(conn: Connection, lead_id: LeadId, delivery_id: str) -> bool:
+    """Whether this webhook call has been recorded, and so has had its effect."""
+    query = text("SELECT EXISTS (SELECT FROM crawl_deliveries WHERE lead_id = :lead_id AND delivery_id = :delivery_id)")
+    return bool(conn.execute(query, {"lead_id": lead_id, "delivery_id": delivery_id}).scalar())
+
+
+def note_progress(conn: Connection, lead: Lead, crawl_id: str, now: datetime, *, pages: int = 0) -> None:
+    """Show on the crawl's job that it lives: what the provider counts, or what it has reported if that is more.
+
+    Zero rows: the job is not under way. The caller has locked the lead, so that no report is counted too few.
+    """
+    conn.execute(
+        text("""
+            UPDATE jobs SET result = result || jsonb_build_object(
+                'pages_read', greatest(CAST(:pages AS bigint),
+                    (SELECT count(*) FROM crawl_deliveries
+                     WHERE lead_id = :lead_id AND crawl_id = :crawl_id AND event = :page)),
+                'last_sign_at', CAST(:now AS timestamptz))
+            WHERE kind = :crawl AND business_key = :key AND status = :active
+        """),
+        {
+            "pages": pages,
+            "lead_id": lead.id,
+            "crawl_id": crawl_id,
+            "page": PAGE_SEEN,
+            "now": now,
+            "crawl": JobKind.CRAWL,
+            "key": str(lead.id),
+            "active": JobStatus.ACTIVE,
+        },
     )
 
 

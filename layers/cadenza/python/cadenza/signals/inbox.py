@@ -39,7 +39,7 @@ class Inbox:
     sendgrid_key: str
 
     def crawl(self, request: Request) -> bool:
-        """Take in a Firecrawl webhook; False if it reports nothing that we wait for.
+        """Take in a Firecrawl webhook; False if it reports neither the end of a crawl nor a page.
 
         Raises:
             Unauthorised: Not signed by Firecrawl.
@@ -54,7 +54,7 @@ class Inbox:
         if report is None:
             return False
         self.lead_analysis.send([report.model_copy(update={"correlation_id": request.id})])
-        get_logger().info("crawl.reported", lead_id=str(report.lead_id), status=report.status)
+        get_logger().info(report.type, lead_id=str(report.lead_id))
         return True
 
     def event(self, request: Request) -> None:

@@ -24,7 +24,7 @@ from cadenza.core.tables.delivery import (
     sender_identities,
 )
 from cadenza.core.tables.execution import campaign_transitions, finished_actions, scheduled_actions
-from cadenza.core.tables.leads import lead_analyses, lead_batches, lead_pages, leads
+from cadenza.core.tables.leads import crawl_deliveries, lead_analyses, lead_batches, lead_pages, leads
 from cadenza.core.tables.operations import ai_calls, ai_usage, circuit_breakers, heartbeats, idempotency_keys, jobs
 from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
 
@@ -43,6 +43,7 @@ __all__ = [
     "consent_log",
     "contact_campaigns",
     "contacts",
+    "crawl_deliveries",
     "erasure_salt",
     "finished_actions",
     "heartbeats",

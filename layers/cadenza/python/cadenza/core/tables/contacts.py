@@ -17,7 +17,7 @@ from sqlalchemy import (
     text,
 )
 
-from cadenza.core.states import ConsentAct, ConsentBasis, SuppressionChannel
+from cadenza.core.states import AddressCheck, ConsentAct, ConsentBasis, SuppressionChannel
 from cadenza.core.tables.base import (
     METADATA,
     document,
@@ -53,7 +53,10 @@ contacts = Table(
     Column("consent_basis", Text, nullable=False, server_default=text(f"'{ConsentBasis.NONE.value}'")),
     words("consent_source"),
     instant("consent_at", nullable=True),
+    Column("address_check", Text, nullable=False, server_default=text(f"'{AddressCheck.UNCHECKED.value}'")),
+    instant("address_checked_at", nullable=True),
     one_of("consent_basis", ConsentBasis),
+    one_of("address_check", AddressCheck),
 )
 Index("uq_contacts_workspace_id_email", contacts.c.workspace_id, func.lower(contacts.c.email), unique=True)
 Index("ix_contacts_lead_id", contacts.c.lead_id)

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Identity, Index, Integer, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from cadenza.core.states import BatchStatus, LeadStatus
 from cadenza.core.tables.base import (
@@ -49,6 +60,7 @@ leads = Table(
     words("company_name"),
     state(),
     Column("crawl_id", Text, comment="the provider's id of the crawl under way or last finished"),
+    instant("crawl_started_at", nullable=True),
     words("failure_reason"),
     instant("created_at"),
     instant("updated_at"),
@@ -56,6 +68,21 @@ leads = Table(
     one_of("status", LeadStatus),
 )
 Index("ix_leads_batch_id", leads.c.batch_id)
+
+crawl_deliveries = Table(
+    "crawl_deliveries",
+    METADATA,
+    workspace_id(),
+    reference("lead_id", "leads.id", cascade=True),
+    Column(
+        "delivery_id", Text, nullable=False, comment="the provider's id of its webhook call; a repetition has the same"
+    ),
+    Column("crawl_id", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    instant("at"),
+    PrimaryKeyConstraint("lead_id", "delivery_id"),
+    comment="what a crawl provider has reported, and has had its effect",
+)
 
 lead_pages = Table(
     "lead_pages",
