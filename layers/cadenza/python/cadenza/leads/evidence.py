@@ -2,7 +2,8 @@
 
 Crawled text is data. A page that addresses the machine that reads it ("ignore previous instructions …") is set aside
 whole: nothing on it is quoted, and nobody on it is written to. What slips through meets the other guards: quotes must
-stand on the page, carry no link and no address, and paraphrases may not leave their quote behind.
+stand on the page, carry no link and no address, say nothing to those who write and nothing against anybody (`unfit`),
+and paraphrases may not leave their quote behind.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pydantic import JsonValue
 from cadenza.leads.domains import same_site
 from cadenza.leads.model import Page
 from cadenza.leads.report import Claim
+from cadenza.leads.unfit import accuses, directs_writers
 
 _HTTP_ERROR = 400
 _QUOTE_CHARS = (8, 320)
@@ -55,8 +57,17 @@ def _visible_part(link: re.Match[str]) -> str:
 
 def squash(text: str) -> str:
     """``text`` in NFC with single spaces, and without characters that nobody sees (controls, zero widths, tags)."""
-    visible = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in {"Cf", "Cc"})
-    return unicodedata.normalize("NFC", " ".join(visible.split()))
+    shown = "".join(c for c in text if c.isspace() or visible(c))
+    return unicodedata.normalize("NFC", " ".join(shown.split()))
+
+
+# Letters and marks by their category, and yet nothing is drawn: fillers, blanks, joiners, variation selectors.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+
+
+def visible(character: str) -> bool:
+    """Whether a character that is no white space draws anything."""
+    return unicodedata.category(character) not in {"Cf", "Cc", "Co"} and not _BLANK.match(character)
 
 
 # --- text that gives orders --------------------------------------------------------------------------------------
@@ -213,9 +224,11 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def quotable(text: str) -> bool:
-    """Whether ``text`` may appear in a mail: no link, address, phone number, markup or orders; of sensible length."""
+    """Whether ``text`` may appear in a mail: of sensible length; no link, address, number, markup, order or charge."""
     least, most = _QUOTE_CHARS
-    return least <= len(text) <= most and not _LINKISH.search(text) and not gives_orders(text)
+    if not least <= len(text) <= most:
+        return False
+    return not (_LINKISH.search(text) or gives_orders(text) or accuses(text) or directs_writers(text))
 
 
 def grounded(text: str, quote: str) -> bool:
