@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from cadenza.contacts.model import ContactKind, FoundContact
 from cadenza.core.ai import AiClient, AiUsage, as_data, load_prompt
 from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, tone_of
-from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
+from cadenza.leads.evidence import Corpus, ReadPage, nameable, quotable, squash, verified
 from cadenza.leads.extract import Extraction, extract_contacts
 from cadenza.leads.language import detect_language
 from cadenza.leads.model import Page
@@ -23,7 +23,6 @@ OFFLINE_VERSION = "rules.v1"
 AI_VERSION = "analyse.v1"
 _MAX_PAGE_CHARS = 6_000
 _MAX_CORPUS_CHARS = 40_000
-_MAX_COMPANY_NAME_CHARS = 60
 
 
 class _Analyst(NamedTuple):
@@ -49,13 +48,18 @@ def analyse_offline(domain: str, pages: Iterable[Page]) -> Analysis:
 def analyse_with_ai(client: AiClient, domain: str, pages: Iterable[Page]) -> Analysis:
     """Analyse a site with a model. The model proposes; what it cannot prove from the pages is dropped and counted.
 
-    Addresses come from the pages by rule. The model may say whose they are, if name and title stand on a page; it can
-    neither add an address nor hide one. A corpus without text is not sent anywhere.
-
     Raises:
         AiBusy, AiRefused, AiInvalid, AiRejected: See `AiClient.ask`.
     """
-    corpus = Corpus.read(domain, pages)
+    return analyse_corpus_with_ai(client, Corpus.read(domain, pages))
+
+
+def analyse_corpus_with_ai(client: AiClient, corpus: Corpus) -> Analysis:
+    """Analyse what was believed of a site with a model, which need not be wise: see `analyse_with_ai`.
+
+    Addresses come from the pages by rule. The model may say whose they are, if name and title stand on a page; it can
+    neither add an address nor hide one. A corpus without text is not sent anywhere.
+    """
     basis = _basis(corpus)
     data = _excerpts(corpus)
     if not data:
@@ -171,7 +175,7 @@ def _conclude(
     found: Extraction,
     by: _Analyst,
 ) -> Analysis:
-    checked = verified(claims, corpus)
+    checked = verified(claims, corpus, basis.company_name)
     kept = tuple(c for topic in Topic for c in _first(checked.claims, topic, MOST_A_TOPIC))
     stats = AnalysisStats(
         pages_read=len(corpus.pages),
@@ -203,7 +207,7 @@ def _company_name(corpus: Corpus) -> str:
     """The company's name by its structured data, site name or titles; else the domain's first label, capitalised."""
     for candidate in _company_names(corpus):
         name = squash(candidate)
-        if 1 < len(name) <= _MAX_COMPANY_NAME_CHARS and (quotable(name) or re.fullmatch(r"[\w &'’-]+", name)):
+        if nameable(name):
             return name
     return corpus.domain.partition(".")[0].replace("-", " ").title()
 

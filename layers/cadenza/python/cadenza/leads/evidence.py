@@ -18,12 +18,14 @@ from pydantic import JsonValue
 
 from cadenza.leads.domains import same_site
 from cadenza.leads.model import Page
-from cadenza.leads.report import Claim
-from cadenza.leads.unfit import accuses, directs_writers
+from cadenza.leads.report import Claim, Topic
+from cadenza.leads.unfit import accuses, directs_writers, is_of_itself, states_something
 
 _HTTP_ERROR = 400
 _QUOTE_CHARS = (8, 320)
 _TEXT_CHARS = 320
+_NAME_CHARS = 60
+_NAME_WORDS = 7
 
 # --- plain text --------------------------------------------------------------------------------------------------
 
@@ -155,17 +157,40 @@ class ReadPage:
 
     @cached_property
     def _everything(self) -> tuple[str, ...]:
-        return (self.visible, squash(self.page.markdown), *(squash(text) for text in _machine_readable(self.page)))
+        return (self.visible, *(squash(text) for text in _machine_readable(self.page)))
 
     def holds(self, quote: str) -> bool:
-        """Whether ``quote`` stands on this page, up to white space and invisible characters."""
+        """Whether ``quote`` stands on this page where it can be seen, up to white space and invisible characters."""
         wanted = squash(quote)
-        return bool(wanted) and any(wanted in text for text in self._everything)
+        return bool(wanted) and any(wanted in text for text in self._everything) and not self._only_hidden(wanted)
+
+    def says(self, quote: str) -> bool:
+        """Whether ``quote`` is a whole sentence, heading or item of this page, and not a piece cut out of one."""
+        wanted = squash(quote)
+        texts = ("\n".join(self.lines), *(squash(text) for text in _machine_readable(self.page)))
+        places = (re.finditer(re.escape(wanted), text) for text in texts)
+        return any(_is_whole(match) for found in places for match in found)
+
+    def _only_hidden(self, wanted: str) -> bool:
+        hidden = [squash(text) for text in self.page.structured.unseen]
+        places = sum(text.count(wanted) for text in hidden)
+        spans = any(text in wanted for text in hidden)  # a hidden text within the quote
+        return spans or (places > 0 and self.visible.count(wanted) <= places)
 
     @cached_property
     def gives_orders(self) -> bool:
         """Whether anything on the page, seen or unseen, addresses a machine."""
         return any(gives_orders(text) for text in (self.page.markdown, *_machine_readable(self.page)))
+
+
+_BEFORE = re.compile(r"(?:\n|[.!?…。！？][\"”’»)]*)\s*[\"“„«¿¡(]*$")
+_AFTER = re.compile(r"[\"”’»)]*\s*(?:$|\n|[.!?…;:|–—。！？]|-\s)")
+
+
+def _is_whole(match: re.Match[str]) -> bool:
+    text, start, end = match.string, match.start(), match.end()
+    ends = states_something(match[0]) or _AFTER.match(text, end)
+    return bool(ends) and (start == 0 or _BEFORE.search(text, max(0, start - 8), start) is not None)
 
 
 def _machine_readable(page: Page) -> Iterator[str]:
@@ -228,7 +253,29 @@ def quotable(text: str) -> bool:
     least, most = _QUOTE_CHARS
     if not least <= len(text) <= most:
         return False
-    return not (_LINKISH.search(text) or gives_orders(text) or accuses(text) or directs_writers(text))
+    unfit = _LINKISH.search(text) or next(imitations(text), "")
+    return not (unfit or gives_orders(text) or accuses(text) or directs_writers(text))
+
+
+_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
+
+
+def imitations(text: str) -> Iterator[str]:
+    """Words of ``text`` whose letters are of several alphabets, or forms of letters that nobody writes with."""
+    for word in re.findall(r"\w+", text):
+        names = [unicodedata.name(c, "") for c in word]
+        scripts = {script for name in names for script in _SCRIPTS if name.startswith(script)}
+        if len(scripts) > 1 or any(name.startswith(("FULLWIDTH LATIN", "MATHEMATICAL")) for name in names):
+            yield word
+
+
+def nameable(name: str) -> bool:
+    """Whether ``name`` can be a company's: short, and no sentence, link, request or disguise."""
+    if not 1 < len(name) <= _NAME_CHARS or len(name.split()) > _NAME_WORDS or next(imitations(name), ""):
+        return False
+    return not (gives_orders(name) or accuses(name) or directs_writers(name)) and (
+        re.fullmatch(r"[\w &'’-]+", name) is not None or not _LINKISH.search(name)
+    )
 
 
 def grounded(text: str, quote: str) -> bool:
@@ -252,17 +299,18 @@ class Verified:
     replaced: int
 
 
-def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
+def verified(claims: Sequence[Claim], corpus: Corpus, company_name: str = "") -> Verified:
     """Keep the claims whose quote stands verbatim on the page they name and may be quoted; one claim a quote.
 
-    A text that says more than its quote is replaced by the quote: the proof is what counts.
+    The quote is a whole sentence in which the company speaks of itself; or a heading or an item, which only names a
+    product. A text that says more than its quote is replaced by the quote: the proof is what counts.
     """
     kept: dict[str, Claim] = {}
     dropped = replaced = 0
     for claim in claims:
         page = corpus.find(claim.page_url)
         quote = squash(claim.quote)
-        if page is None or not quotable(quote) or not page.holds(quote):
+        if page is None or not quotable(quote) or not page.holds(quote) or not _is_own(claim, page, company_name):
             dropped += 1
             continue
         text = squash(claim.text)
@@ -271,3 +319,10 @@ def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
             text = quote
         kept.setdefault(quote.casefold(), claim.model_copy(update={"text": text, "quote": quote}))
     return Verified(tuple(kept.values()), dropped, replaced)
+
+
+def _is_own(claim: Claim, page: ReadPage, company_name: str) -> bool:
+    quote = squash(claim.quote)
+    if not page.says(quote):
+        return False
+    return is_of_itself(quote, company_name) if states_something(quote) else claim.topic is Topic.PRODUCT

@@ -21,13 +21,17 @@ class LinkedAddress(_Frozen):
 
 
 class StructuredData(_Frozen):
-    """What a page's HTML says to machines. ``json_ld`` holds the nodes of all blocks, lists and graphs unrolled."""
+    """What a page's HTML says to machines. ``json_ld`` holds the nodes of all blocks, lists and graphs unrolled.
+
+    ``unseen`` are the texts that the markup hides from visitors; they stand in the page's markdown all the same.
+    """
 
     description: str = ""
     site_name: str = ""
     json_ld: tuple[dict[str, JsonValue], ...] = ()
     mail_links: tuple[LinkedAddress, ...] = ()
     phone_links: tuple[LinkedAddress, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 class Page(_Frozen):

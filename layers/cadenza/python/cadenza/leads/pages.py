@@ -20,6 +20,7 @@ from pydantic import JsonValue
 
 from cadenza.core.errors import CadenzaError
 from cadenza.leads.model import LinkedAddress, Page, StructuredData
+from cadenza.leads.unseen import unseen_texts
 
 MAX_MARKDOWN_CHARS = 100_000
 MAX_LINKS = 2_000
@@ -164,6 +165,7 @@ def _structured(soup: BeautifulSoup) -> StructuredData:
         json_ld=tuple(_json_ld(soup)),
         mail_links=_linked_addresses(soup, "mailto"),
         phone_links=_linked_addresses(soup, "tel"),
+        unseen=unseen_texts(soup),
     )
 
 

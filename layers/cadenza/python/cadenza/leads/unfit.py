@@ -13,7 +13,7 @@ import unicodedata
 _WRITERS = (
     r"(?:anyone|anybody|everyone|everybody|whoever|those|people|partners?|suppliers?|vendors?|senders?|visitors?|"
     r"readers?|"
-    r"assistants?|agents?|writers?|friends?|correspond\w+|outreach|"
+    r"assistants?|agents?|writers?|friends?|correspond\w+|outreach|firms|companies|businesses|applicants?|"
     r"letters?|e-?mails?|mails?|messages?|proposals?|offers?|pitch\w*|summar\w+|quot\w+|repl\w+|introductions?|"
     r"wer\b|alle\b|partner\w*|lieferant\w*|absender\w*|schreiben\w*|briefe?|anschreiben|angebote?|zusammenfass\w*|"
     r"toute?\b|quiconque|ceux|partenaires?|fournisseurs?|courriers?|courriels?|messages?|offres?|"
@@ -34,7 +34,8 @@ _SPEECH = (
     r"ing)? with|"
     r"begin\w* with|clos(?:e|es|ing) with|end(?:s|ing)? with|say(?:s|ing)?|tell\w*|add(?:s|ing)?|link(?:s|ing)?|"
     r"refer\w*|"
-    r"confirm\w*|forward\w*|copy|cc|name(?:s|d)?|point(?:s)? to|congratulat\w+|promise\w*|"
+    r"confirm\w*|forward\w*|copy|cc|name(?:s|d)?|point(?:s)? to|congratulat\w+|promise\w*|greet\w*|announc\w*|"
+    r"prais\w+|introduc\w+|thank\w*|promot\w+|advertis\w+|carr(?:y|ies)|"
     r"erwahn\w*|nenn\w*|zitier\w*|empfehl\w*|hinweis\w*|schreib\w*|sag\w*|verlink\w*|bestatig\w*|aufnehm\w*|"
     r"aufgenommen|"
     r"mentionn\w*|indiqu\w*|cit(?:er|e|ent)|recommand\w*|ajout\w*|ecri\w*|precis\w*|signal\w*|confirm\w*|"
@@ -43,7 +44,9 @@ _SPEECH = (
 )
 _TERMS = (
     r"\b(?:by|in) (?:writing|contacting|e-?mailing|replying|approaching) (?:to )?(?:us|our)\b|"
-    r"\b(?:partners?|suppliers?|senders?|vendors?|whoever|anyone|those)\b.{0,30}\b(?:writ\w+|contact\w*|"
+    r"\b(?:greeting|salutation|code ?word|pass ?word|subject line|first line|opening line|last line)\b|"
+    r"\b(?:partners?|suppliers?|senders?|vendors?|firms|companies|businesses|whoever|anyone|"
+    r"those)\b.{0,30}\b(?:writ\w+|contact\w*|"
     r"approach\w*)\b.{0,60}"
     r"\b(?:grant|pay|owe|accept|agree|promise|undertake|guarantee|commit|offer)s?\b|"
     r"\b(?:wer uns schreibt|mit ihrer nachricht|en nous ecrivant|al escribirnos|ao escrever-?nos)\b"
@@ -86,6 +89,49 @@ _CHARGES = re.compile(
     r"мошен\w+|банкрот\w*|судебн\w+|обман\w*|краден\w*|опасн\w+)\b|欺诈|诈骗|骗子|破产|起诉|违法|伪劣|危险|法律行动",
     re.IGNORECASE,
 )
+
+
+_FIRST_PERSON = re.compile(
+    r"(?<!\w)(?:we|we['’]\w+|our|ours|wir|unser\w*|nous|notre|nos|nosotr[oa]s|nuestr[oa]s?|nós|noss[oa]s?|noi|"
+    r"nostr[oaie]|"
+    r"wij|onze|мы|наш\w*|\w+(?:[aáeêéio]mos|iamo))(?!\w)|我们|我們|本公司|我司",
+    re.IGNORECASE,
+)
+_SECOND_PERSON = re.compile(
+    r"(?<!\w)(?:you|your|yours|(?-i:Sie|Ihnen|Ihr\w*)|du|dein\w*|vous|votre|vos|usted(?:es)?|vuestr\w+|você|vocês|"
+    r"voss[oa]s?|voi|"
+    r"vostr[oaie]|u|uw|jij|jouw|вы|ваш\w*)(?!\w)|您|你",
+    re.IGNORECASE,
+)
+_FACT = re.compile(
+    r"\b(?:founded|established|since|opened|opening|launched|certified|hiring|employs?|employees|staff|gegründet|"
+    r"seit|eröffne\w*|"
+    r"zertifiziert|beschäftigt|mitarbeiter\w*|fondée?|depuis|ouvert\w*|certifiée?|emploie|fundad[oa]s?|desde|abri\w+|"
+    r"inaugur\w+|"
+    r"certificad[oa]s?|emplea|emprega|fondat[oa]|dal|apert[oa]|opgericht|sinds|geopend|основан\w*)\b",
+    re.IGNORECASE,
+)
+_ENDS = re.compile(r"[.!?…。！？][\"”’»)]*$")
+
+
+def states_something(text: str) -> bool:
+    """Whether ``text`` is a sentence, and not a heading or an item of a list."""
+    return _ENDS.search(text) is not None
+
+
+def is_of_itself(text: str, company_name: str) -> bool:
+    """Whether a sentence of a company's site speaks about the company: as "we", by name, or of its founding and such.
+
+    What speaks to a reader, or about others, may be true and is no claim: that is where pages plant what mails should
+    say.
+    """
+    whole = company_name.casefold()
+    name = next((word for word in re.findall(r"\w+", whole) if len(word) > _SHORT), whole)
+    speaks = bool(_FIRST_PERSON.search(text)) or (bool(name) and name in text.casefold())
+    return speaks or (bool(_FACT.search(text)) and not _SECOND_PERSON.search(text))
+
+
+_SHORT = 3
 
 
 def directs_writers(text: str) -> bool:

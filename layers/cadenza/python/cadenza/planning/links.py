@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from cadenza.core.errors import InvalidInput
 from cadenza.leads.domains import normalise
-from cadenza.leads.evidence import visible
+from cadenza.leads.evidence import imitations, visible
 
 _ADDRESS = re.compile(
     r"[\w.+%-]+\s?(?:@|\[at\]|\(at\)|\{at\}|\s(?:at|arroba)\s(?=[\w-]+\s(?:dot|punkt|ponto|punto)\s))\s?"
@@ -19,8 +19,8 @@ _HANDLE = re.compile(r"(?<![\w@.])@[A-Za-z_]\w{2,}")
 _PHONE = re.compile(r"(?<![\w/.,])\+?\(?\d[\d\s()/.-]{5,}\d(?!\w)")
 _PHONE_DIGITS = 7
 _URL = re.compile(
-    r"\b(?:(?:[a-z][a-z0-9+.-]*|h(?:xx|\*\*)ps?)\s?:\s?//|www\s?\.|(?:mailto|tel|sms|data|"
-    r"javascript):)\s?[^\s<>\"“”»]*",
+    r"(?:\b(?:[a-z][a-z0-9+.-]*|h(?:xx|\*\*)ps?)\s?:\s?//|\bwww\s?\.|\b(?:mailto|tel|sms|data|javascript):|"
+    r"(?<![\w:/])//(?=[\w-]+\.))\s?[^\s<>\"“”»]*",
     re.IGNORECASE,
 )
 _BARE_DOMAIN = re.compile(r"(?<![\w@./-])(?:[\w-]+\.)+[^\W\d_]{2,}(?:[/?:][^\s<>\"“”»]*)?")
@@ -74,7 +74,6 @@ def _is_domain(text: str) -> bool:
 
 # --- disguise ----------------------------------------------------------------------------------------------------
 
-_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
 _LONG = re.compile(r"[A-Za-z0-9+/=_-]{16,}")
 _MARKS_IN_A_ROW = re.compile(r"[\u0300-\u036f]{2,}")
 
@@ -84,11 +83,7 @@ def disguised(text: str) -> Iterator[str]:
     hidden = sorted({c for c in text if c not in "\n\t\u00ad" and not visible(c)})
     yield from (f"U+{ord(c):04X}" for c in hidden)
     shown = "".join(c for c in text if visible(c) or c.isspace())
-    for word in re.findall(r"\w+", shown):
-        scripts = {s for c in word for s in _SCRIPTS if unicodedata.name(c, "").startswith(s)}
-        wide = any(unicodedata.name(c, "").startswith(("FULLWIDTH", "MATHEMATICAL")) for c in word)
-        if len(scripts) > 1 or wide:
-            yield word
+    yield from imitations(shown)
     yield from (match[0] for match in _MARKS_IN_A_ROW.finditer(unicodedata.normalize("NFC", shown)))
     for match in _LONG.finditer(_URL.sub(" ", shown)):
         token = match[0]

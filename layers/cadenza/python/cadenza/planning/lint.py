@@ -20,8 +20,8 @@ from cadenza.planning.durations import parse_duration
 from cadenza.planning.findings import Finding
 from cadenza.planning.links import disguised, foreign_addresses, foreign_links, without_links
 from cadenza.planning.lint_codes import LintCode, refusal
-from cadenza.planning.model import NodeAction, Plan, json_pointer
-from cadenza.planning.vocabulary import reads_as
+from cadenza.planning.model import NodeAction, Plan, PlanEvent, json_pointer
+from cadenza.planning.vocabulary import VOCABULARIES, reads_as
 from cadenza.planning.wording import leaks, names, phrases, subject_tricks
 
 __all__ = ["LintCode", "lint_pace", "lint_plan", "lint_text"]
@@ -115,7 +115,10 @@ def _language(body: str, pointer: str, brief: PlanBrief) -> Iterator[Finding]:
     """Neither the brief's language nor the offering's, which a plan by rule takes over word for word."""
     said = _QUOTED.sub(" ", without_links(body))
     told = detect_language(said)
-    if told not in {"", brief.language, detect_language(brief.offering)} and not reads_as(said, brief.language):
+    allowed = {"", brief.language, detect_language(brief.offering)}
+    # The rules fall back to English where they know neither language.
+    allowed |= set() if brief.language in VOCABULARIES else {"en"}
+    if told not in allowed and not reads_as(said, brief.language):
         message = f"the mail is written in {told!r}"
         yield refusal(LintCode.WRONG_LANGUAGE, pointer, message, f"Write it in {brief.language!r}.")
 
@@ -178,8 +181,18 @@ def lint_pace(plan: CompiledPlan, brief: PlanBrief) -> tuple[Finding, ...]:
             at = json_pointer("nodes", plan.nodes[node_id].position)
             message = f"{node_id!r} can be sent {gap} after the mail before it, sooner than {least}"
             findings.append(refusal(LintCode.TOO_SOON, at, message, "Give it a delay, or wait longer before it."))
-    findings += _too_late(plan, brief)
-    return tuple(findings)
+    return (*findings, *_too_late(plan, brief), *_deaf(plan))
+
+
+def _deaf(plan: CompiledPlan) -> Iterator[Finding]:
+    """A plan that writes on to somebody who has answered."""
+    for node in plan.nodes.values():
+        for way in node.transitions:
+            target = plan.nodes.get(way.to)
+            if way.on is PlanEvent.REPLIED and target is not None and target.action is not NodeAction.STOP:
+                at = json_pointer("nodes", node.position)
+                message = f"after a reply, {node.id!r} goes on to {way.to!r}"
+                yield refusal(LintCode.DEAF, at, message, "Let `replied` lead to the stop node.")
 
 
 def _too_late(plan: CompiledPlan, brief: PlanBrief) -> Iterator[Finding]:

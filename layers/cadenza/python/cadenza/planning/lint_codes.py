@@ -37,6 +37,7 @@ class LintCode(StrEnum):
     TOO_SOON = "too_soon"
     TOO_LATE = "too_late"
     LOOP = "loop"
+    DEAF = "deaf"
 
 
 def refusal(code: LintCode, pointer: str, message: str, fix: str) -> Finding:

@@ -23,6 +23,7 @@ It binds what a model wrote. People may write what they like, and the offline pl
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,6 +42,7 @@ from cadenza.planning.vocabulary import STRONG, VOCABULARIES, folded, reads_as
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 _LINK = re.compile(r"\bhttps?://\S+")
+_CODE = re.compile(r"\b(?=\w*\d)(?=\w*[^\W\d_])\w{4,}\b|\b[A-ZÄÖÜ]{4,}\b")
 _QUOTED = re.compile(r"[“„«\"]\s?[^“”„«»\"]{4,}?\s?[”“»\"]")
 _GREETING_WORDS = 6
 _MIN_LETTERS = 3
@@ -107,15 +109,15 @@ class Prover:
         vocabulary = self._vocabulary
         return Source(text, vocabulary.no, vocabulary.stem_letters) if vocabulary else Source(text, _NOTHING, 0)
 
-    def about(self, sentence: str) -> About:
-        """Whom ``sentence`` is about."""
+    def about(self, sentence: str, *, heading: bool = False) -> About:
+        """Whom ``sentence`` is about. A heading names companies and states nothing by it."""
         if self._vocabulary is None:
             return About.OTHER
-        text = folded(sentence)
+        text = folded(_said(sentence))
         if text.rstrip(' )”"»').endswith("?"):
             return About.QUESTION
-        first = _first(self._vocabulary.we, text, self._brief.sender_company)
-        second = _first(self._vocabulary.you, text, self._brief.company_name)
+        first = _first(self._vocabulary.we, text, "" if heading else self._brief.sender_company)
+        second = _first(self._vocabulary.you, text, "" if heading else self._brief.company_name)
         seen = self._vocabulary.seen.search(text)
         own = _share(words := self._counted(sentence), self._own)
         if own == len(words) > 0 and (not seen or second == len(text)) and second > 0:
@@ -124,7 +126,7 @@ class Prover:
             return About.RECIPIENT
         return About.SENDER if first < len(text) else About.OTHER
 
-    def check(self, sentence: str, pointer: str) -> Iterator[Finding]:
+    def check(self, sentence: str, pointer: str, *, heading: bool = False) -> Iterator[Finding]:
         """What ``sentence`` says that nothing proves."""
         vocabulary = self._vocabulary
         if vocabulary is None:
@@ -133,7 +135,7 @@ class Prover:
             message = f"{name!r} is named, and neither a claim nor the offering names it"
             yield refusal(LintCode.UNPROVED_NAME, pointer, message, "Leave it out.")
         words = self._counted(sentence)
-        about = self.about(sentence)
+        about = self.about(sentence, heading=heading)
         match about:
             case About.RECIPIENT:
                 if words and not any(self._holds(source, sentence, words) for source in self._claims):
@@ -141,9 +143,10 @@ class Prover:
                     fix = "Say one thing of one claim, in that claim's own words; or quote it; or leave it out."
                     yield refusal(LintCode.UNPROVED_STATEMENT, pointer, message, fix)
             case About.SENDER:
-                strong = [word for word in words if STRONG.match(word) and not self._own.has(word)]
+                strong = any(STRONG.match(word) and not self._own.has(word) for word in words)
                 new = len(words) - _share(words, self._all)
-                if self._comparable and (strong or (new >= _NEWS and new * 2 > len(words))):
+                foreign = len(words) >= _NEWS and not _share(words, self._own)
+                if self._comparable and (strong or foreign or (new >= _NEWS and new * 2 > len(words))):
                     message = f"the offering does not say {sentence!r}"
                     yield refusal(LintCode.UNPROVED_OFFER, pointer, message, "Use the words of `offering`.")
             case About.QUESTION | About.OTHER:
@@ -177,19 +180,37 @@ class Prover:
         )
 
     def _new_names(self, sentence: str) -> Iterator[str]:
-        """Capitalised words within a sentence that nothing in the brief holds. Of German nouns, only two in a row."""
-        known = (self._names, self._all, self._own)
-        vocabulary = self._vocabulary
-        matches = list(_WORD.finditer(_said(sentence)))
+        """Capitalised words within a sentence that nothing in the brief holds, and codes anywhere.
+
+        Of German nouns, only two in a row.
+        """
+        said = _said(sentence)
+        yield from (code for code in _CODE.findall(said) if code.casefold() not in self._known_text)
         before = ""
-        for match in matches[1:]:
+        for number, match in enumerate(_WORD.finditer(said)):
             word = match[0]
-            named = word[0].isupper() and len(word) >= _MIN_LETTERS and not _opens(sentence, match.start())
-            plain = vocabulary is not None and folded(word) in vocabulary.empty
-            new = named and not plain and not any(source.has(folded(word)) for source in known)
-            if new and (self._brief.language != "de" or before):
+            named = word[0].isupper() and len(word) >= _MIN_LETTERS and not self._names_nothing(word)
+            opens = number == 0 or _opens(said, match.start())
+            alone = self._brief.language != "de" and not opens
+            if named and (alone or (before and not opens)):
                 yield f"{before} {word}".strip()
-            before = word if new else ""
+            before = word if named else ""
+
+    def _names_nothing(self, word: str) -> bool:
+        """Whether a capitalised word is known to the letter, or one of those that state nothing."""
+        plain = folded(word).removesuffix("'s")
+        empty = self._vocabulary is not None and plain in self._vocabulary.empty
+        return empty or not {plain, plain.removesuffix("s"), f"{plain}s"}.isdisjoint(self._known_words)
+
+    @cached_property
+    def _known_text(self) -> str:
+        return " ".join(source.text for source in (self._names, self._own, self._all)).casefold()
+
+    @cached_property
+    def _known_words(self) -> frozenset[str]:
+        known = (self._names, self._own, self._all)
+        parts = {word for source in known for word in source.words}
+        return frozenset(parts | {folded(word) for word in _WORD.findall(self._known_text)})
 
 
 def prove_plan(plan: Plan, brief: PlanBrief) -> tuple[Finding, ...]:
@@ -202,9 +223,10 @@ def prove_plan(plan: Plan, brief: PlanBrief) -> tuple[Finding, ...]:
         for field in ("subject", "body"):
             pointer = json_pointer("nodes", position, field)
             text = str(getattr(node, field) or "")
-            for sentence in sentences(text, brief) if field == "body" else [text]:
-                findings += prover.check(sentence, pointer)
-        findings += _other_language(str(node.body or ""), json_pointer("nodes", position, "body"), brief)
+            findings += _other_language(text, pointer, brief)
+            heading = field == "subject"
+            for sentence in [text] if heading else sentences(text, brief):
+                findings += prover.check(sentence, pointer, heading=heading)
     return tuple(findings)
 
 
@@ -227,11 +249,15 @@ def _without_greeting(line: str) -> str:
 
 
 def _other_language(body: str, pointer: str, brief: PlanBrief) -> Iterator[Finding]:
+    known = f"{brief.company_name} {brief.contact_name} {brief.offering} {brief.ask}"
     said = _said(body)
     told = detect_language(said)
     if told not in {"", brief.language} and not reads_as(said, brief.language):
         message = f"the mail is written in {told!r}"
         yield refusal(LintCode.WRONG_LANGUAGE, pointer, message, f"Write it in {brief.language!r}.")
+    if foreign := next((word for word in re.findall(r"\w+", said) if not _is_latin(word) and word not in known), ""):
+        message = f"{foreign!r} is in another script"
+        yield refusal(LintCode.WRONG_LANGUAGE, pointer, message, f"Write it in {brief.language!r}, or quote it.")
 
 
 # --- words -------------------------------------------------------------------------------------------------------
@@ -240,6 +266,13 @@ def _other_language(body: str, pointer: str, brief: PlanBrief) -> Iterator[Findi
 def _said(text: str) -> str:
     """``text`` without what it quotes and links to."""
     return _QUOTED.sub(" ", _LINK.sub(" ", text))
+
+
+def _is_latin(word: str) -> bool:
+    return all(
+        not c.isalpha() or unicodedata.name(c, "").startswith(("LATIN", "MODIFIER", "MASCULINE", "FEMININE"))
+        for c in word
+    )
 
 
 def _words(text: str) -> list[str]:
@@ -269,8 +302,8 @@ def _first(cue: re.Pattern[str], text: str, name: str) -> int:
     """Where the first cue or the company's name (its first longer word) is; the text's length without either."""
     match = cue.search(text)
     word = next((word for word in _words(name) if len(word) > _MIN_LETTERS), folded(name))
-    at = text.find(word) if word else -1
-    return min(match.start() if match else len(text), at if at >= 0 else len(text))
+    named = re.search(rf"\b{re.escape(word)}\b", text) if word else None
+    return min(found.start() if found else len(text) for found in (match, named))
 
 
 def _opens(sentence: str, at: int) -> bool:

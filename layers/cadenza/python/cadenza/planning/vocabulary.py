@@ -36,8 +36,10 @@ class Vocabulary:
 
 
 def _vocabulary(*, words: str, you: str, we: str, seen: str, no: str, stem_letters: int = 5) -> Vocabulary:
-    patterns = (re.compile(rf"(?<![\w'])(?:{pattern})(?!\w)") for pattern in (you, we, seen, no))
-    return Vocabulary(frozenset(words.split()), *patterns, stem_letters)
+    def of(pattern: str) -> re.Pattern[str]:
+        return re.compile(rf"(?<![\w'])(?:{pattern})(?!\w)")
+
+    return Vocabulary(frozenset(words.split()), of(you), of(we), of(seen), of(no), stem_letters)
 
 
 def reads_as(text: str, language: str) -> bool:
@@ -60,7 +62,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = MappingProxyType(
             came can case chance chat cheers close closer colleague colleagues come comes companies company concerning
             conversation could create creates currently day days deal deals dear decide decides describe describes did
             do does doing done during each earlier either else else's email enough even ever every exactly example far
-            feel few fifteen find fine first fit for forward found free friday from further get gets give gives glad
+            feel few fifteen find fine first fit for forward found  friday from further get gets give gives glad
             gladly good got greetings had hand handle handles happy has have hear heard hello help helped helping
             helps her here him his hope hour hours how idea instance interest interested interesting into it's its
             itself just keep keeps kind knew know last later least leave less let let's letter like line look looked
@@ -125,8 +127,7 @@ VOCABULARIES: Mapping[str, Vocabulary] = MappingProxyType(
             we=r"ich|wir|unser|unsere|unseren|unserem|unserer|unseres|uns|mein|meine|meinem|meiner|mich|mir",
             seen=(
                 r"(?:ich|wir) (?:habe|haben) \w*\s?(?:gelesen|gesehen|bemerkt|gehort|erfahren|gefunden)|"
-                r"habe ich gelesen|"
-                r"ich (?:habe|sehe|lese|weiss|verstehe|bewundere|gratuliere)|ist mir aufgefallen|mir ist aufgefallen|"
+                r"habe ich gelesen|ich (?:habe|sehe|lese|weiss|verstehe|bewundere|gratuliere)|mir .{0,80}aufgefallen|"
                 r"laut"
             ),
             no=r"nicht|kein|keine|keinen|keinem|keiner|nie|niemals|niemand|nichts|ohne|weder",
