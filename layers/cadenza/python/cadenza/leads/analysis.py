@@ -20,7 +20,7 @@ from cadenza.leads.places import country_of
 from cadenza.leads.report import Analysis, AnalysisStats, Claim, SiteReport, Tone, Topic
 
 OFFLINE_VERSION = "rules.v1"
-AI_VERSION = "analyse.v1"
+AI_VERSION = "analyse.v2"
 _MAX_PAGE_CHARS = 6_000
 _MAX_CORPUS_CHARS = 40_000
 
