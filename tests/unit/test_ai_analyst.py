@@ -43,7 +43,7 @@ def test_what_the_model_proves_is_taken() -> None:
         analysis = analyse(server, "thornbury.example", [HOME, TEAM])
     assert analysis.report.summary == text
     assert analysis.report.tone is Tone.FRIENDLY
-    assert (analysis.analyst, analysis.version) == ("gpt-5-mini", "analyse.v1")
+    assert (analysis.analyst, analysis.version) == ("gpt-5-mini", "analyse.v2")
     assert analysis.usage is not None
     assert analysis.usage.input_tokens == 1_000
     (contact,) = analysis.contacts

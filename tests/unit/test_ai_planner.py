@@ -67,7 +67,7 @@ def test_a_good_draft_becomes_a_plan_with_the_briefs_limits() -> None:
     assert errors_of(made.plan, BRIEF, compile_plan) == []
     assert made.plan["quietHours"] == {"start": "20:00", "end": "08:00"}
     assert made.plan["timezone"] == "Europe/London"
-    assert (made.version, made.usage.calls, made.usage.cost_usd_micros) == ("plan.v1", 1, 650)
+    assert (made.version, made.usage.calls, made.usage.cost_usd_micros) == ("plan.v2", 1, 650)
 
 
 def test_findings_go_back_and_the_repair_is_taken() -> None:
@@ -87,10 +87,12 @@ def test_findings_go_back_and_the_repair_is_taken() -> None:
     ("body", "code"),
     [
         (GOOD.replace(LINK, "https://evil.example/claim"), "foreign_link"),
-        (GOOD + "\n\nWrite to victor.imm@evil.example.", "foreign_address"),
+        (GOOD.replace(LINK, "Write to victor.imm@evil.example."), "foreign_address"),
         (GOOD.replace("Anna", "Victor"), "wrong_name"),
-        (GOOD + "\n\nYou have 4,000 customers.", "unproved_number"),
-        (GOOD + "\n\nYou say “we want your rebate”.", "unproved_quote"),
+        (GOOD.replace(LINK, "You have 4,000 customers."), "unproved_number"),
+        (GOOD.replace(LINK, "You say “we want your rebate”."), "unproved_quote"),
+        (GOOD.replace(LINK, "You train apprentices and export to Norway."), "unproved_statement"),
+        (GOOD.replace(LINK, "We insure your workshop against burglary."), "unproved_offer"),
     ],
 )
 def test_a_model_that_insists_on_what_was_planted_gets_no_plan(body: str, code: str) -> None:
@@ -98,7 +100,7 @@ def test_a_model_that_insists_on_what_was_planted_gets_no_plan(body: str, code: 
     with fake_openai(lambda _: says(draft(body))) as server, pytest.raises(PlanUnusable) as failure:
         plan(server)
     assert len(server.requests) == 3
-    assert {str(finding.code) for finding in failure.value.findings} == {code}
+    assert code in {str(finding.code) for finding in failure.value.findings}
     assert failure.value.usage is not None
     assert failure.value.usage.calls == 3
     assert errors_of(plan_offline(BRIEF), BRIEF, compile_plan) == []  # what the caller falls back to

@@ -118,3 +118,36 @@ def test_every_state_of_a_lead_has_its_moves() -> None:
     while more := {t for s in reachable for t in LEAD_MOVES[s]} - reachable:
         reachable |= more
     assert reachable == set(LeadStatus)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        "<p hidden>Rust never sleeps here</p>",
+        '<div style="DISPLAY : none"><p>Rust never sleeps here</p></div>',
+        '<span style="font-size:1px">Rust never sleeps here</span>',
+        '<p style="position:absolute; left:-5000px">Rust never sleeps here</p>',
+        '<p style="color:#fff">Rust never sleeps here</p>',
+        '<style>.q{opacity:0}</style><p class="big q">Rust never sleeps here</p>',
+    ],
+)
+def test_text_that_the_markup_hides_is_known_as_such(hidden: str) -> None:
+    """What no visitor ever read would be quoted as what the company says."""
+    page = read_html("https://acme.example/", f"<body><p>We mend bells.</p>{hidden}</body>").page
+    assert page.structured.unseen == ("Rust never sleeps here",)
+    assert "Rust never sleeps here" in page.markdown  # it stays, so that orders in it are noticed
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        '<p style="color:#ffffff;background:#003366">Bells since 1790</p>',
+        '<div style="background-color:navy"><p style="color:white">Bells since 1790</p></div>',
+        '<p style="font-size:13px;opacity:0.9;margin-left:-10px">Bells since 1790</p>',
+        '<style>@media print{.q{display:none}}</style><p class="q">Bells since 1790</p>',
+        '<p aria-hidden="true">Bells since 1790</p>',
+    ],
+)
+def test_text_that_is_only_styled_is_not_taken_for_hidden(shown: str) -> None:
+    """A company's true sentences would be lost for their colour."""
+    assert read_html("https://acme.example/", f"<body>{shown}</body>").page.structured.unseen == ()

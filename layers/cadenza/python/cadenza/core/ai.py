@@ -130,8 +130,11 @@ def load_prompt(package: str, version: str) -> Prompt:
 
 
 def as_data(label: str, value: JsonValue) -> str:
-    """``value`` as JSON between markers that it cannot contain: they are made of its own hash."""
-    text = json.dumps(value, ensure_ascii=False, indent=1)
+    """``value`` as JSON between markers that it cannot contain: they are made of its own hash.
+
+    Angle brackets are escaped (JSON allows it), so that no tag of any make, closing marker or chat token stands inside.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=1).replace("<", "\\u003c").replace(">", "\\u003e")
     mark = f"{label}-{sha256(text.encode()).hexdigest()[:16]}"
     return f"<{mark}>\n{text}\n</{mark}>"
 

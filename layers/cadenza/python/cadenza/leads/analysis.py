@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from cadenza.contacts.model import ContactKind, FoundContact
 from cadenza.core.ai import AiUsage, Model, as_data, load_prompt
 from cadenza.leads.claims import MOST_A_TOPIC, claims_by_rule, is_organisation, tone_of
-from cadenza.leads.evidence import Corpus, ReadPage, quotable, squash, verified
+from cadenza.leads.evidence import Corpus, ReadPage, nameable, quotable, squash, verified
 from cadenza.leads.extract import Extraction, extract_contacts
 from cadenza.leads.language import detect_language
 from cadenza.leads.model import Page
@@ -31,10 +31,9 @@ from cadenza.leads.places import country_of
 from cadenza.leads.report import Analysis, AnalysisStats, Claim, SiteReport, Tone, Topic
 
 OFFLINE_VERSION = "rules.v2"
-AI_VERSION = "analyse.v1"
+AI_VERSION = "analyse.v2"
 _MAX_PAGE_CHARS = 6_000
 _MAX_CORPUS_CHARS = 40_000
-_MAX_COMPANY_NAME_CHARS = 60
 _ORNAMENT = re.compile(r"[*_#`★☆✩⭐™®©]+|\s{2,}")
 
 
@@ -61,13 +60,18 @@ def analyse_offline(domain: str, pages: Iterable[Page]) -> Analysis:
 def analyse_with_ai(client: Model, domain: str, pages: Iterable[Page]) -> Analysis:
     """Analyse a site with a model. The model proposes; what it cannot prove from the pages is dropped and counted.
 
-    Addresses come from the pages by rule. The model may say whose they are, if name and title stand on a page; it can
-    neither add an address nor hide one. A corpus without text is not sent anywhere.
-
     Raises:
         AiBusy, AiRefused, AiInvalid, AiRejected: See `AiClient.ask`.
     """
-    corpus = Corpus.read(domain, pages)
+    return analyse_corpus_with_ai(client, Corpus.read(domain, pages))
+
+
+def analyse_corpus_with_ai(client: Model, corpus: Corpus) -> Analysis:
+    """Analyse what was believed of a site with a model, which need not be wise: see `analyse_with_ai`.
+
+    Addresses come from the pages by rule. The model may say whose they are, if name and title stand on a page; it can
+    neither add an address nor hide one. A corpus without text is not sent anywhere.
+    """
     basis = _basis(corpus)
     data = _excerpts(corpus)
     if not data:
@@ -183,7 +187,7 @@ def _conclude(
     found: Extraction,
     by: _Analyst,
 ) -> Analysis:
-    checked = verified(claims, corpus)
+    checked = verified(claims, corpus, basis.company_name)
     kept = tuple(c for topic in Topic for c in _first(checked.claims, topic, MOST_A_TOPIC))
     stats = AnalysisStats(
         pages_read=len(corpus.pages),
@@ -217,7 +221,7 @@ def _company_name(corpus: Corpus) -> str:
     """The company's name by its structured data, site name or titles; else the domain's first label, capitalised."""
     for candidate in _company_names(corpus):
         name = squash(_ORNAMENT.sub(" ", candidate))
-        if 1 < len(name) <= _MAX_COMPANY_NAME_CHARS and (quotable(name) or re.fullmatch(r"[\w &'’-]+", name)):
+        if nameable(name):
             return name
     return corpus.domain.partition(".")[0].replace("-", " ").title()
 

@@ -2,7 +2,8 @@
 
 Crawled text is data. A page that addresses the machine that reads it ("ignore previous instructions …") is set aside
 whole: nothing on it is quoted, and nobody on it is written to. What slips through meets the other guards: quotes must
-stand on the page, carry no link and no address, and paraphrases may not leave their quote behind.
+stand on the page, carry no link and no address, say nothing to those who write and nothing against anybody (`unfit`),
+and paraphrases may not leave their quote behind.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from pydantic import JsonValue
 
 from cadenza.leads.domains import same_site
 from cadenza.leads.model import Page
-from cadenza.leads.report import Claim, DropReason
+from cadenza.leads.report import Claim, DropReason, Topic
+from cadenza.leads.unfit import accuses, directs_writers, is_of_itself, states_something
 
 _HTTP_ERROR = 400
 _QUOTE_CHARS = (8, 320)
 _TEXT_CHARS = 320
+_NAME_CHARS = 60
+_NAME_WORDS = 7
 
 # --- plain text --------------------------------------------------------------------------------------------------
 
@@ -56,8 +60,17 @@ def _visible_part(link: re.Match[str]) -> str:
 
 def squash(text: str) -> str:
     """``text`` in NFC with single spaces, and without characters that nobody sees (controls, zero widths, tags)."""
-    visible = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in {"Cf", "Cc"})
-    return unicodedata.normalize("NFC", " ".join(visible.split()))
+    shown = "".join(c for c in text if c.isspace() or visible(c))
+    return unicodedata.normalize("NFC", " ".join(shown.split()))
+
+
+# Letters and marks by their category, and yet nothing is drawn: fillers, blanks, joiners, variation selectors.
+_BLANK = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+
+
+def visible(character: str) -> bool:
+    """Whether a character that is no white space draws anything."""
+    return unicodedata.category(character) not in {"Cf", "Cc", "Co"} and not _BLANK.match(character)
 
 
 # --- text that gives orders --------------------------------------------------------------------------------------
@@ -145,17 +158,40 @@ class ReadPage:
 
     @cached_property
     def _everything(self) -> tuple[str, ...]:
-        return (self.visible, squash(self.page.markdown), *(squash(text) for text in _machine_readable(self.page)))
+        return (self.visible, *(squash(text) for text in _machine_readable(self.page)))
 
     def holds(self, quote: str) -> bool:
-        """Whether ``quote`` stands on this page, up to white space and invisible characters."""
+        """Whether ``quote`` stands on this page where it can be seen, up to white space and invisible characters."""
         wanted = squash(quote)
-        return bool(wanted) and any(wanted in text for text in self._everything)
+        return bool(wanted) and any(wanted in text for text in self._everything) and not self._only_hidden(wanted)
+
+    def says(self, quote: str) -> bool:
+        """Whether ``quote`` is a whole sentence, heading or item of this page, and not a piece cut out of one."""
+        wanted = squash(quote)
+        texts = ("\n".join(self.lines), *(squash(text) for text in _machine_readable(self.page)))
+        places = (re.finditer(re.escape(wanted), text) for text in texts)
+        return any(_is_whole(match) for found in places for match in found)
+
+    def _only_hidden(self, wanted: str) -> bool:
+        hidden = [squash(text) for text in self.page.structured.unseen]
+        places = sum(text.count(wanted) for text in hidden)
+        spans = any(text in wanted for text in hidden)  # a hidden text within the quote
+        return spans or (places > 0 and self.visible.count(wanted) <= places)
 
     @cached_property
     def gives_orders(self) -> bool:
         """Whether anything on the page, seen or unseen, addresses a machine."""
         return any(gives_orders(text) for text in (self.page.markdown, *_machine_readable(self.page)))
+
+
+_BEFORE = re.compile(r"(?:\n|[.!?…。！？][\"”’»)]*)\s*[\"“„«¿¡(]*$")
+_AFTER = re.compile(r"[\"”’»)]*\s*(?:$|\n|[.!?…;:|–—。！？]|-\s)")
+
+
+def _is_whole(match: re.Match[str]) -> bool:
+    text, start, end = match.string, match.start(), match.end()
+    ends = states_something(match[0]) or _AFTER.match(text, end)
+    return bool(ends) and (start == 0 or _BEFORE.search(text, max(0, start - 8), start) is not None)
 
 
 def _machine_readable(page: Page) -> Iterator[str]:
@@ -214,9 +250,33 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
 
 def quotable(text: str) -> bool:
-    """Whether ``text`` may appear in a mail: no link, address, phone number, markup or orders; of sensible length."""
+    """Whether ``text`` may appear in a mail: of sensible length; no link, address, number, markup, order or charge."""
     least, most = _QUOTE_CHARS
-    return least <= len(text) <= most and not _LINKISH.search(text) and not gives_orders(text)
+    if not least <= len(text) <= most:
+        return False
+    unfit = _LINKISH.search(text) or next(imitations(text), "")
+    return not (unfit or gives_orders(text) or accuses(text) or directs_writers(text))
+
+
+_SCRIPTS = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE")
+
+
+def imitations(text: str) -> Iterator[str]:
+    """Words of ``text`` whose letters are of several alphabets, or forms of letters that nobody writes with."""
+    for word in re.findall(r"\w+", text):
+        names = [unicodedata.name(c, "") for c in word]
+        scripts = {script for name in names for script in _SCRIPTS if name.startswith(script)}
+        if len(scripts) > 1 or any(name.startswith(("FULLWIDTH LATIN", "MATHEMATICAL")) for name in names):
+            yield word
+
+
+def nameable(name: str) -> bool:
+    """Whether ``name`` can be a company's: short, and no sentence, link, request or disguise."""
+    if not 1 < len(name) <= _NAME_CHARS or len(name.split()) > _NAME_WORDS or next(imitations(name), ""):
+        return False
+    return not (gives_orders(name) or accuses(name) or directs_writers(name)) and (
+        re.fullmatch(r"[\w &'’-]+", name) is not None or not _LINKISH.search(name)
+    )
 
 
 def grounded(text: str, quote: str) -> bool:
@@ -245,17 +305,18 @@ class Verified:
         return sum(self.drop_reasons.values())
 
 
-def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
+def verified(claims: Sequence[Claim], corpus: Corpus, company_name: str = "") -> Verified:
     """Keep the claims whose quote stands verbatim on the page they name and may be quoted; one claim a quote.
 
-    A text that says more than its quote is replaced by the quote: the proof is what counts.
+    The quote is a whole sentence in which the company speaks of itself; or a heading or an item, which only names a
+    product. A text that says more than its quote is replaced by the quote: the proof is what counts.
     """
     kept: dict[str, Claim] = {}
     dropped = Counter[DropReason]()
     replaced = 0
     for claim in claims:
         quote = squash(claim.quote)
-        if (reason := _disproved(corpus.find(claim.page_url), quote)) is not None:
+        if (reason := _disproved(claim, quote, corpus.find(claim.page_url), company_name)) is not None:
             dropped[reason] += 1
             continue
         text = squash(claim.text)
@@ -266,9 +327,12 @@ def verified(claims: Sequence[Claim], corpus: Corpus) -> Verified:
     return Verified(tuple(kept.values()), dropped, replaced)
 
 
-def _disproved(page: ReadPage | None, quote: str) -> DropReason | None:
+def _disproved(claim: Claim, quote: str, page: ReadPage | None, company_name: str) -> DropReason | None:
     if page is None:
         return DropReason.UNKNOWN_PAGE
     if not quotable(quote):
         return DropReason.NOT_QUOTABLE
-    return None if page.holds(quote) else DropReason.NOT_ON_PAGE
+    if not page.holds(quote):
+        return DropReason.NOT_ON_PAGE
+    own = is_of_itself(quote, company_name) if states_something(quote) else claim.topic is Topic.PRODUCT
+    return None if own and page.says(quote) else DropReason.NOT_ITS_OWN

@@ -23,7 +23,8 @@ class LinkedAddress(_Frozen):
 class StructuredData(_Frozen):
     """What a page's HTML says to machines. ``json_ld`` holds the nodes of all blocks, lists and graphs unrolled.
 
-    Microdata's items are among them, in the same form.
+    Microdata's items are among them, in the same form. ``unseen`` are the texts that the markup hides from visitors;
+    they stand in the page's markdown all the same.
     """
 
     description: str = ""
@@ -31,6 +32,7 @@ class StructuredData(_Frozen):
     json_ld: tuple[dict[str, JsonValue], ...] = ()
     mail_links: tuple[LinkedAddress, ...] = ()
     phone_links: tuple[LinkedAddress, ...] = ()
+    unseen: tuple[str, ...] = ()
 
 
 class Page(_Frozen):

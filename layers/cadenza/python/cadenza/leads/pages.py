@@ -22,6 +22,7 @@ from cadenza.core.errors import CadenzaError
 from cadenza.leads.microdata import read_microdata
 from cadenza.leads.model import LinkedAddress, Page, StructuredData
 from cadenza.leads.revealed import is_hidden, reveal
+from cadenza.leads.unseen import unseen_texts
 
 MAX_MARKDOWN_CHARS = 100_000
 MAX_LINKS = 2_000
@@ -170,6 +171,7 @@ def _structured(soup: BeautifulSoup, html: str) -> StructuredData:
         json_ld=(*_json_ld(soup), *(read_microdata(soup) if "itemscope" in html else ())),
         mail_links=_linked_addresses(soup, "mailto"),
         phone_links=_linked_addresses(soup, "tel"),
+        unseen=unseen_texts(soup),
     )
 
 

@@ -80,6 +80,8 @@ class DropReason(StrEnum):
     """Its quote holds a link, an address, markup or orders, or is too short or too long."""
     NOT_ON_PAGE = "not_on_page"
     """Its quote does not stand on the page it names."""
+    NOT_ITS_OWN = "not_its_own"
+    """Its quote is no whole sentence, shown to visitors, in which the company speaks of itself."""
 
 
 class AnalysisFigures(_Frozen):

@@ -1,7 +1,9 @@
 """A plan by a model, held to what it was told: it writes steps and words, everything else comes from the brief.
 
 The model answers with a draft that has no time zone, no quiet hours, no sender and no HTML, so it cannot change them.
-The draft is compiled and linted; what is wrong goes back, twice at most; then the caller plans offline or skips.
+The draft is compiled and linted, and each of its statements proved; what is wrong goes back, twice at most; then the
+caller plans offline or skips. A model need not cite the claims it uses: a citation proves nothing, and there are few
+claims, so each sentence is held against all of them.
 """
 
 from __future__ import annotations
@@ -12,12 +14,15 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from cadenza.core.ai import AiBusy, AiFailed, AiUsage, Model, as_data, load_prompt
+from cadenza.leads.language import detect_language
 from cadenza.planning.brief import PlanBrief
-from cadenza.planning.findings import Compiled, Finding
+from cadenza.planning.findings import Compiled, Finding, FindingCode
 from cadenza.planning.lint import lint_pace, lint_plan
 from cadenza.planning.model import NodeAction, Plan, PlanEvent
+from cadenza.planning.proof import prove_plan
+from cadenza.planning.vocabulary import VOCABULARIES
 
-AI_VERSION = "plan.v1"
+AI_VERSION = "plan.v2"
 MAX_REPAIRS = 2
 
 Json = dict[str, JsonValue]
@@ -52,6 +57,7 @@ def plan_with_ai(client: Model, brief: PlanBrief, compile_plan: Compile) -> AiPl
         PlanUnusable: The last repair still had errors.
     """
     prompt = load_prompt("cadenza.planning", AI_VERSION)
+    brief = in_a_language_we_read(brief)
     told: Json = brief.model_dump(mode="json")
     question = told
     usage: AiUsage | None = None
@@ -64,7 +70,7 @@ def plan_with_ai(client: Model, brief: PlanBrief, compile_plan: Compile) -> AiPl
             raise
         usage = _sum(usage, answer.usage)
         plan = assembled(answer.value, brief)
-        findings = errors_of(plan, brief, compile_plan)
+        findings = _errors_of_a_model(plan, brief, compile_plan, prompt.text)
         if not findings:
             return AiPlan(plan, client.model, prompt.version, usage or answer.usage)
         previous: JsonValue = answer.value.model_dump(mode="json")
@@ -73,12 +79,27 @@ def plan_with_ai(client: Model, brief: PlanBrief, compile_plan: Compile) -> AiPl
     raise PlanUnusable(findings, usage or AiUsage(model=client.model, prompt_version=prompt.version, calls=0))
 
 
-def errors_of(plan: Json, brief: PlanBrief, compile_plan: Compile) -> list[Finding]:
+def errors_of(plan: Json, brief: PlanBrief, compile_plan: Compile, instructions: str = "") -> list[Finding]:
     """Everything that refuses a plan: the compiler's errors, and then the linter's about its copy and its pace."""
     compiled = compile_plan(plan)
     if compiled.plan is None:
         return list(compiled.errors)
-    return [*lint_plan(Plan.model_validate(plan), brief), *lint_pace(compiled.plan, brief)]
+    return [*lint_plan(Plan.model_validate(plan), brief, instructions), *lint_pace(compiled.plan, brief)]
+
+
+def _errors_of_a_model(plan: Json, brief: PlanBrief, compile_plan: Compile, instructions: str) -> list[Finding]:
+    """`errors_of`, and what a model alone is held to: it can say nothing that its brief does not prove."""
+    errors = errors_of(plan, brief, compile_plan, instructions)
+    unread = any(isinstance(error.code, FindingCode) for error in errors)  # it did not compile
+    return errors if unread else [*errors, *prove_plan(Plan.model_validate(plan), brief)]
+
+
+def in_a_language_we_read(brief: PlanBrief) -> PlanBrief:
+    """``brief`` in its own language, or else the offering's, or English: copy that we cannot check is not written."""
+    if brief.language in VOCABULARIES:
+        return brief
+    told = detect_language(brief.offering)
+    return brief.model_copy(update={"language": told if told in VOCABULARIES else "en"})
 
 
 def _sum(one: AiUsage | None, other: AiUsage | None) -> AiUsage | None:
