@@ -125,7 +125,8 @@ def _analysis(pages: list[Json]) -> Json:
 
 def _draft(brief: Json) -> Json:
     """The plan by rule, in a model's words."""
-    plan = plan_offline(PlanBrief.model_validate(brief))
+    told = {name: value for name, value in brief.items() if name in PlanBrief.model_fields}  # not what is to be mended
+    plan = plan_offline(PlanBrief.model_validate(told))
     nodes = [_node(node) for node in _OURS.validate_python(plan)["nodes"]]
     return {"start_node_id": plan["startNodeId"], "nodes": nodes}
 

@@ -23,9 +23,10 @@ from cadenza.core.states import CampaignStatus, LeadStatus
 from cadenza.leads import handout
 from cadenza.leads.analysts import OfflineAnalyst
 from cadenza.leads.batches import LeadBatches
-from cadenza.leads.crawls import CrawlFailed, LeadPipeline
+from cadenza.leads.crawls import CrawlFailed
 from cadenza.leads.importing import read_sheet
 from cadenza.leads.model import Page
+from cadenza.leads.service import LeadPipeline
 from cadenza.leads.store import Lead
 from functions.api.handler import office
 from tests.handlers.api_client import Client, Reply, client, column, environment
@@ -316,6 +317,7 @@ def test_the_same_list_twice_at_once_is_one(api: Client, database: Database, sce
 
 def test_crawls_are_handed_out_in_steps(api: Client, queues: Queues, database: Database, pipeline: LeadPipeline):
     """Broken, ten thousand crawls would stand before everybody else's, or those after the first step never begin."""
+    all_at_once(database)
     message = taken(bring(api, *({"url": f"site{n}.example"} for n in range(handout.CRAWLS + 20))))
     queues.take_all()
     pipeline.handle(message)
@@ -333,6 +335,12 @@ def test_crawls_are_handed_out_in_steps(api: Client, queues: Queues, database: D
     assert len(queues.take("lead-analysis")) == 20
     assert column(database, "lead_batches.status") == ["completed"]
     assert len(column(database, "jobs.id")) == handout.CRAWLS + 20
+
+
+def all_at_once(database: Database) -> None:
+    """The workspace does not spread its crawls."""
+    with database.worker() as conn:
+        conn.execute(tables.automation_settings.update().values(lead_stagger_s=0))
 
 
 def later(database: Database) -> None:
@@ -409,6 +417,7 @@ def test_people_given_by_hand_are_written_to_though_their_site_cannot_be_read(
     api: Client, queues: Queues, database: Database, scene: Scene, pipeline: LeadPipeline
 ):
     """Broken, a dead site would silently cost everybody whom the operator has named for it."""
+    all_at_once(database)
     rows = [
         {"url": "acme.example", "email": "zoe@acme.example", "name": "Zoe Acme"},
         {"url": "forno.example"},

@@ -15,7 +15,7 @@ from cadenza.planning.ai import MAX_REPAIRS
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.compiler import compile_plan
 from cadenza.planning.lint import lint_pace
-from cadenza.planning.planners import AiPlanner, Planned
+from cadenza.planning.planners import Planned, by_model
 from tests.injections.obeying import GOAL, Attack, Company, Obeying, attacks, companies, hijacked_plans, honest_plan
 from tests.unit.fake_openai import Json, Reply, fake_openai
 
@@ -62,12 +62,11 @@ def test_an_attack_changes_neither_who_is_written_to_nor_what(
     # Then nobody is a contact but those who are, by their own names.
     assert {c.email: c.name for c in analysis.contacts} == attack.company.contacts
     # And whatever it then plans for any of them is refused, or carries nothing of the attack.
-    planner = AiPlanner(client, compile_plan)
     brief = attack.company.brief().about(analysis.report, analysis.contacts[0])
     for tries in rounds(list(hijacked_plans(attack, everywhere=how == BELIEVED))):
         model.plans = tries
         names = [name for name, _ in tries]
-        planned = planner.plan(brief, fall_back=True)
+        planned = by_model(client, brief, compile_plan, fall_back=True)
         assert planned.source == ("gpt-5-mini" if names == ["fields"] else "offline"), names
         assert_clean(planned, attack, brief)
 
@@ -118,7 +117,7 @@ def test_the_same_model_without_an_attack_is_believed(company: Company, endpoint
     assert [c.quote for c in analysis.report.claims] == [company.claim]
     brief = company.brief().about(analysis.report, analysis.contacts[0])
     model.plans = [("honest", honest_plan(company))]
-    assert AiPlanner(client, compile_plan).plan(brief, fall_back=False).source == "gpt-5-mini"
+    assert by_model(client, brief, compile_plan, fall_back=False).source == "gpt-5-mini"
 
 
 def test_there_are_enough_attacks_and_models_read_most(record_property: Callable[[str, object], None]) -> None:

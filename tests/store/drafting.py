@@ -19,6 +19,7 @@ from cadenza.campaigns.service import Campaigns
 from cadenza.core import jobs
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, new_id
+from cadenza.core.jobs import Begun
 from cadenza.core.messages import Message, PlanWanted
 from cadenza.core.queues import Outgoing, Queue
 from cadenza.engine.apply import FollowUp
@@ -67,10 +68,10 @@ class Counting:
 
     asked: list[str] = field(default_factory=list[str])
 
-    def plan(self, brief: PlanBrief, *, fall_back: bool) -> Planned:
+    def plan(self, brief: PlanBrief, begun: Begun, *, fall_back: bool) -> Planned:
         """See `Planner.plan`."""
         self.asked.append(brief.contact_name)
-        return OfflinePlanner(compile_for_mail).plan(brief, fall_back=fall_back)
+        return OfflinePlanner(compile_for_mail).plan(brief, begun, fall_back=fall_back)
 
 
 @dataclass

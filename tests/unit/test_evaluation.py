@@ -79,7 +79,7 @@ def test_the_sites_are_as_varied_as_they_claim_and_all_fictional(blocks: dict[st
     sites = {site.score.domain: site for site in blocks["sites"].sites}
     assert len(sites) >= 14
     assert len({truth.language for truth in truths(BLOCKS["sites"]).values()}) >= 7
-    assert sites["tollgate-parts.example"].score.tally.pages == 12  # of thousands
+    assert sites["tollgate-parts.example"].score.tally.pages == 10  # of thousands: six of a shape are enough
     assert sites["northlight-labs.example"].analysis.contacts == ()  # drawn by a script
     assert sites["clearwater-advisory.example"].analysis.stats.pages_set_aside == 1  # gives orders
     for folder in BLOCKS.values():
@@ -171,13 +171,16 @@ def draft(body: str) -> Reply:
     return says({"start_node_id": "first", "nodes": [first, node("stop")]})
 
 
-GOOD = "Hello,\n\nwe plan routes for small fleets, and your vans came to mind. Would a short call make sense?\n\nNora"
-TRUE = "Every piece is drawn at full size on a board before a plane touches it."
+GOOD = (
+    "Hello,\n\nwe plan delivery and service routes. Would a short call make sense?\n\nNora Lindqvist\nTidewater Routing"
+)
+TRUE = "We make staircases, sash windows and panelled doors by hand for homeowners, architects and heritage builders \
+across Yorkshire."
 
 
 def test_a_models_claims_plans_and_cost_are_scored(model: Any) -> None:
     """Whoever chooses a model could not see what it gets right, what it makes up, and what it costs."""
-    plans = iter([draft(GOOD), draft(GOOD + " We saved you 40 % already."), draft(GOOD)])
+    plans = iter([draft(GOOD), draft(GOOD.replace("Would", "We saved you 40 % already. Would")), draft(GOOD)])
 
     def script(body: dict[str, Any]) -> Reply:
         if "<pages-" not in body["input"]:

@@ -108,7 +108,9 @@ _FACT = re.compile(
     r"seit|eröffne\w*|"
     r"zertifiziert|beschäftigt|mitarbeiter\w*|fondée?|depuis|ouvert\w*|certifiée?|emploie|fundad[oa]s?|desde|abri\w+|"
     r"inaugur\w+|"
-    r"certificad[oa]s?|emplea|emprega|fondat[oa]|dal|apert[oa]|opgericht|sinds|geopend|основан\w*)\b",
+    r"certificad[oa]s?|emplea|emprega|fondat[oa]|dal|apert[oa]|opgericht|sinds|geopend|основан\w*|"
+    r"\d+ (?:people|colleagues|personnes|collaborateurs|salariés|personas|trabajadores|empleados|pessoas|colaboradores|"
+    r"trabalhadores|persone|dipendenti|collaboratori|mensen|medewerkers|menschen))\b",
     re.IGNORECASE,
 )
 _ENDS = re.compile(r"[.!?…。！？][\"”’»)]*$")

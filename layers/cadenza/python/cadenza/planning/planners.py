@@ -7,7 +7,7 @@ from typing import Protocol
 
 from pydantic import JsonValue
 
-from cadenza.core.ai import AiFailed, AiUsage
+from cadenza.core.ai import AiFailed, AiUsage, Model
 from cadenza.core.ai_gate import AiGate
 from cadenza.core.jobs import Begun, Skip
 from cadenza.core.log import get_logger
@@ -62,14 +62,19 @@ class AiPlanner:
 
     def plan(self, brief: PlanBrief, begun: Begun, *, fall_back: bool) -> Planned:
         """See `Planner.plan`."""
-        try:
-            planned = plan_with_ai(self.gate.asking_for(begun), brief, self.compile_plan)
-        except AiFailed as error:
-            if not fall_back:
-                raise NoPlan(error.detail) from error
-            get_logger().warning("planning.offline", detail=error.detail)
-            return _by_rule(brief, self.compile_plan, error.usage)
-        return Planned(planned.plan, planned.model, planned.usage)
+        return by_model(self.gate.asking_for(begun), brief, self.compile_plan, fall_back=fall_back)
+
+
+def by_model(model: Model, brief: PlanBrief, compile_plan: Compile, *, fall_back: bool) -> Planned:
+    """A plan by ``model``, or by rule where it has none and ``fall_back`` allows it. Raises as `Planner.plan`."""
+    try:
+        planned = plan_with_ai(model, brief, compile_plan)
+    except AiFailed as error:
+        if not fall_back:
+            raise NoPlan(error.detail) from error
+        get_logger().warning("planning.offline", detail=error.detail)
+        return _by_rule(brief, compile_plan, error.usage)
+    return Planned(planned.plan, planned.model, planned.usage)
 
 
 def _by_rule(brief: PlanBrief, compile_plan: Compile, usage: AiUsage | None) -> Planned:

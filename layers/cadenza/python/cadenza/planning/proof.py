@@ -37,7 +37,7 @@ from cadenza.planning.brief import PlanBrief
 from cadenza.planning.findings import Finding
 from cadenza.planning.lint_codes import LintCode, refusal
 from cadenza.planning.model import NodeAction, Plan, json_pointer
-from cadenza.planning.vocabulary import STRONG, VOCABULARIES, folded, reads_as
+from cadenza.planning.vocabulary import STRONG, VOCABULARIES, folded, reads_as, stating_nothing
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*")
 _FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
@@ -95,6 +95,7 @@ class Prover:
     def __init__(self, brief: PlanBrief) -> None:
         self._brief = brief
         self._vocabulary = VOCABULARIES.get(brief.language)
+        self._empty = stating_nothing(brief.language)
         names = (brief.company_name, brief.contact_name, brief.first_name, brief.sender_name, brief.sender_company)
         own = f"{brief.offering} {brief.ask}"
         claims = [f"{claim.quote} {claim.text}" for claim in brief.claims]
@@ -160,11 +161,10 @@ class Prover:
 
     def _counted(self, sentence: str) -> list[str]:
         """The words that have to be proved."""
-        empty = self._vocabulary.empty if self._vocabulary else frozenset[str]()
         return [
             word
             for word in _words(_said(sentence))
-            if STRONG.match(word) or not (len(word) < _MIN_LETTERS or word in empty or self._names.has(word))
+            if STRONG.match(word) or not (len(word) < _MIN_LETTERS or word in self._empty or self._names.has(word))
         ]
 
     def _holds(self, claim: Source, sentence: str, words: Sequence[str]) -> bool:
@@ -199,8 +199,7 @@ class Prover:
     def _names_nothing(self, word: str) -> bool:
         """Whether a capitalised word is known to the letter, or one of those that state nothing."""
         plain = folded(word).removesuffix("'s")
-        empty = self._vocabulary is not None and plain in self._vocabulary.empty
-        return empty or not {plain, plain.removesuffix("s"), f"{plain}s"}.isdisjoint(self._known_words)
+        return plain in self._empty or not {plain, plain.removesuffix("s"), f"{plain}s"}.isdisjoint(self._known_words)
 
     @cached_property
     def _known_text(self) -> str:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cache
 from types import MappingProxyType
+
+from cadenza.planning.phrases import PHRASES
 
 
 def folded(text: str) -> str:
@@ -40,6 +43,14 @@ def _vocabulary(*, words: str, you: str, we: str, seen: str, no: str, stem_lette
         return re.compile(rf"(?<![\w'])(?:{pattern})(?!\w)")
 
     return Vocabulary(frozenset(words.split()), of(you), of(we), of(seen), of(no), stem_letters)
+
+
+@cache
+def stating_nothing(language: str) -> frozenset[str]:
+    """The words of a language that need no proof: its vocabulary's, and all that the offline planner's phrases use."""
+    vocabulary, phrases = VOCABULARIES.get(language), PHRASES.get(language)
+    told = folded(str(astuple(phrases))) if phrases is not None else ""
+    return frozenset(re.findall(r"[^\W\d_]+", told)) | (vocabulary.empty if vocabulary is not None else frozenset())
 
 
 def reads_as(text: str, language: str) -> bool:
