@@ -52,7 +52,7 @@ crowd: setup ## Plan for 200 leads at once on this machine, with a model that is
 	@$(BIN)/python -m local.crowd
 
 test: setup ## Run the tests (under five minutes)
-	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
+	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 eval: setup ## Score analyst and planner on sample sites (OPENAI_API_KEY scores that model; ARGS="--mails")
 	@$(BIN)/python -m evaluation $(ARGS)

@@ -26,9 +26,14 @@ settings.register_profile("long", _ANY_PACE, max_examples=2000, derandomize=True
 settings.load_profile("long" if os.environ.get("CADENZA_LONG") else "quick")
 
 
+SLOWEST = ("local", "infra", "flow", "store")
+"""Folders whose files take longest, and so begin first: what begins last keeps one process busy and the others idle."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Every property is `long`: `make test` runs it with few examples, `make test-long` with all of them."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(SLOWEST) if name in item.path.parts), len(SLOWEST)))
     for item in items:
         if isinstance(item, pytest.Function) and getattr(item.obj, "is_hypothesis_test", False):
             item.add_marker(pytest.mark.long)

@@ -20,7 +20,8 @@ from local.world.model import ANALYST, PLANNER, ModelService, Moods
 from tests.flow.cloud import AtLeastOnce, SandboxDied
 from tests.flow.world import World, world
 
-LEADS = 20
+LEADS = 12
+"""`make crowd` brings 200."""
 
 
 @pytest.fixture

@@ -134,7 +134,10 @@ def test_signed_webhooks_are_taken_while_the_database_is_down(system: LocalSyste
 
 def test_a_forged_webhook_changes_nothing(system: LocalSystem, operator: Operator) -> None:
     """If it failed, anybody could feed us pages or events."""
-    assert system.settle(lambda: not any(system.queue_depths().values()), PATIENCE_S), "the tests before are not done"
+    # What is delayed, such as the check of a crawl that has long ended, may stay.
+    quiet = lambda: not any(depth for name, depth in system.queue_depths().items() if name != "lead-analysis")  # noqa: E731
+    assert system.settle(quiet, PATIENCE_S), "the tests before are not done"
+    before = system.queue_depths()
     forged = operator.http.post(
         "/webhooks/firecrawl",
         content=b'{"type": "crawl.completed"}',
@@ -142,7 +145,7 @@ def test_a_forged_webhook_changes_nothing(system: LocalSystem, operator: Operato
     )
     assert forged.status_code == 401
     assert forged.headers["content-type"] == "application/problem+json"
-    assert not any(system.queue_depths().values())
+    assert system.queue_depths() == before
 
 
 def test_without_a_key_the_api_says_nothing(system: LocalSystem) -> None:

@@ -25,7 +25,7 @@ from tests.store.test_approval import EACH, FIRST_TWO
 from tests.store.test_by_hand import at_once
 from tests.unit.properties import LONG
 
-ROUNDS = 60 if LONG else 12
+ROUNDS = 60 if LONG else 5
 PEOPLE = 6
 
 Act = Callable[[], object]

@@ -22,7 +22,7 @@ from tests.store.builders import NOW, add_contact, add_scene
 from tests.store.drafting import KEY, Desk, another_plan, desk
 from tests.store.test_approval import EACH, FIRST_ONE, RELEASED, WAITS
 
-ROUNDS = 12
+ROUNDS = 5
 
 
 @pytest.fixture

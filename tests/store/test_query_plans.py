@@ -12,7 +12,7 @@ from sqlalchemy import Connection, event, text
 
 from bench.seed import Seeded, seed_enrolments, seed_pending
 from cadenza.api import queries
-from cadenza.api.queries import Slice
+from cadenza.api.reading import Slice
 from cadenza.campaigns import approval_store
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId, MessageId, new_id

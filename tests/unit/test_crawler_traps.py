@@ -81,7 +81,7 @@ def test_compressed_sitemaps_are_read(encoding: str) -> None:
 
 def test_a_sitemap_that_is_a_bomb_or_damaged_is_cut() -> None:
     """Otherwise a small file that unpacks to gigabytes takes the worker's memory."""
-    for body in (gzip.compress(b"<a>" * 30_000_000), b"\x1f\x8brubbish"):
+    for body in (gzip.compress(b"<a>" * 5_000_000), b"\x1f\x8brubbish"):
         site = routes(
             {
                 "/robots.txt": Response(f"Sitemap: http://{HOST}/s.gz\n"),

@@ -50,7 +50,8 @@ def stating_nothing(language: str) -> frozenset[str]:
     """The words of a language that need no proof: its vocabulary's, and all that the offline planner's phrases use."""
     vocabulary, phrases = VOCABULARIES.get(language), PHRASES.get(language)
     told = folded(str(astuple(phrases))) if phrases is not None else ""
-    return frozenset(re.findall(r"[^\W\d_]+", told)) | (vocabulary.empty if vocabulary is not None else frozenset())
+    words: list[str] = re.findall(r"[^\W\d_]+", told)
+    return frozenset(words) | (vocabulary.empty if vocabulary is not None else frozenset[str]())
 
 
 def reads_as(text: str, language: str) -> bool:

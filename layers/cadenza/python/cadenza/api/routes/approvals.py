@@ -13,7 +13,7 @@ from cadenza.api import approval_models, models, queries
 from cadenza.api.desk import Desk
 from cadenza.api.models import Page
 from cadenza.api.preview_models import Preview, PreviewFinding
-from cadenza.api.queries import Slice
+from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.campaigns import approval_store, drafts

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from cadenza.api import models, queries
 from cadenza.api.desk import Desk
 from cadenza.api.models import Page
-from cadenza.api.queries import Slice
+from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.campaigns.model import NewCampaign, NewSender

@@ -9,9 +9,10 @@ from uuid import UUID
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from cadenza.api import models, queries
+from cadenza.api import models, people_queries
 from cadenza.api.models import Page
-from cadenza.api.queries import ContactFilter, Slice
+from cadenza.api.people_queries import ContactFilter
+from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.campaigns.erasure import Erased
@@ -41,7 +42,7 @@ def list_contacts(
 ) -> Page[models.Contact]:
     """List people and shared mailboxes."""
     with desk.transaction() as conn:
-        return queries.contacts(conn, Slice(limit, cursor), ContactFilter(lead_id, email, suppressed))
+        return people_queries.contacts(conn, Slice(limit, cursor), ContactFilter(lead_id, email, suppressed))
 
 
 @routes.operation(
@@ -67,7 +68,7 @@ def change_contact(desk: At, contact_id: Id, change: Annotated[ContactChange, Bo
 
 def _contact(desk: At, contact_id: UUID) -> models.Contact:
     with desk.transaction() as conn:
-        return queries.contact(conn, contact_id)
+        return people_queries.contact(conn, contact_id)
 
 
 # --- holds -------------------------------------------------------------------------------------------------------

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from cadenza.api import lead_models, models, queries
+from cadenza.api import lead_models, models, people_queries
 from cadenza.api.desk import Desk
 from cadenza.api.models import Page
-from cadenza.api.queries import RowFilter, Slice
+from cadenza.api.people_queries import RowFilter
+from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations, Sheet
 from cadenza.core.ids import CampaignId
@@ -33,7 +34,7 @@ def add_lead(desk: At, lead: Annotated[models.NewLead, Body()]) -> models.Lead:
     """Take in a company site: it is crawled and analysed, and its people go into the campaign."""
     lead_id = desk.intake.take(lead.url, lead.campaign_id, desk.correlation_id)
     with desk.transaction() as conn:
-        return queries.lead(conn, lead_id)
+        return people_queries.lead(conn, lead_id)
 
 
 @routes.operation("GET", "/v1/leads", role=Role.VIEWER)
@@ -45,14 +46,14 @@ def list_leads(
 ) -> Page[models.Lead]:
     """List the sites."""
     with desk.transaction() as conn:
-        return queries.leads(conn, Slice(limit, cursor), status=status)
+        return people_queries.leads(conn, Slice(limit, cursor), status=status)
 
 
 @routes.operation("GET", "/v1/leads/<lead_id>", role=Role.VIEWER)
 def get_lead(desk: At, lead_id: Annotated[UUID, Path()]) -> models.LeadDetail:
     """Show a site with its report, its people and its jobs."""
     with desk.transaction() as conn:
-        return queries.lead_detail(conn, lead_id)
+        return people_queries.lead_detail(conn, lead_id)
 
 
 # --- lists -------------------------------------------------------------------------------------------------------
@@ -91,14 +92,14 @@ def import_leads(
 def _take(desk: Desk, listed: LeadList, source: str, campaign_id: CampaignId | None) -> lead_models.LeadBatchReport:
     batch_id = desk.batches.take(listed, source, campaign_id, desk.correlation_id)
     with desk.transaction() as conn:
-        return queries.lead_batch(conn, batch_id, RowFilter(lead_models.ROWS_SHOWN))
+        return people_queries.lead_batch(conn, batch_id, RowFilter(lead_models.ROWS_SHOWN))
 
 
 @routes.operation("GET", "/v1/lead-batches", role=Role.VIEWER)
 def list_lead_batches(desk: At, limit: Limit = DEFAULT_LIMIT, cursor: Cursor = None) -> Page[lead_models.LeadBatch]:
     """List the lists that were taken in."""
     with desk.transaction() as conn:
-        return queries.lead_batches(conn, Slice(limit, cursor))
+        return people_queries.lead_batches(conn, Slice(limit, cursor))
 
 
 @routes.operation("GET", "/v1/lead-batches/<batch_id>", role=Role.VIEWER)
@@ -112,4 +113,4 @@ def get_lead_batch(
 ) -> lead_models.LeadBatchReport:
     """Show what became of a list: its rows in order, and how far the leads are that it has brought."""
     with desk.transaction() as conn:
-        return queries.lead_batch(conn, batch_id, RowFilter(limit, outcome, contact, after))
+        return people_queries.lead_batch(conn, batch_id, RowFilter(limit, outcome, contact, after))

@@ -12,7 +12,8 @@ from pydantic import AwareDatetime
 
 from cadenza.api import ai_models, commands, models, queries
 from cadenza.api.models import Page
-from cadenza.api.queries import JobFilter, Slice
+from cadenza.api.queries import JobFilter
+from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.core import ai_breaker, ai_usage

@@ -13,9 +13,10 @@ from uuid import UUID
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from cadenza.api import people_models, queries
+from cadenza.api import people_models, people_queries
 from cadenza.api.models import Page
-from cadenza.api.queries import Slice, SuppressionFilter
+from cadenza.api.people_queries import SuppressionFilter
+from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations, Sheet
 from cadenza.contacts.addresses import guess, normal
@@ -50,7 +51,7 @@ def list_suppressions(
     """List who may never be written to."""
     which = SuppressionFilter(channel, reason, None if address is None else _normal(channel, address))
     with desk.transaction() as conn:
-        return queries.suppressions(conn, Slice(limit, cursor), which, desk.workspace_id)
+        return people_queries.suppressions(conn, Slice(limit, cursor), which, desk.workspace_id)
 
 
 def _normal(channel: SuppressionChannel | None, address: str) -> str:
@@ -69,7 +70,7 @@ def add_suppression(
     """Never write to this address again, and end what is under way. Asking twice gives the same suppression."""
     suppression_id = desk.suppressions.suppress(suppression.wanted())
     with desk.transaction() as conn:
-        return queries.suppression(conn, suppression_id)
+        return people_queries.suppression(conn, suppression_id)
 
 
 @routes.operation("POST", "/v1/suppressions/import", role=Role.OPERATOR, media=tuple(MEDIA), creates=True)
@@ -88,7 +89,7 @@ def export_suppressions(
 ) -> Response[Page[people_models.Suppression] | str]:
     """Hand out all suppressions, newest first; the next part's address is in the header `link` (RFC 8288)."""
     with desk.transaction() as conn:
-        page = queries.suppressions(conn, Slice(limit, cursor), SuppressionFilter(), desk.workspace_id)
+        page = people_queries.suppressions(conn, Slice(limit, cursor), SuppressionFilter(), desk.workspace_id)
     more = f"/v1/suppressions/export?format={format}&limit={limit}&cursor={page.next_cursor}"
     headers: dict[str, str | list[str]] = {"link": f'<{more}>; rel="next"'} if page.next_cursor else {}
     if format is ExportFormat.JSON:
@@ -131,4 +132,4 @@ def list_consent_log(
 ) -> Page[people_models.ConsentRecord]:
     """List which suppressions were taken back and who was erased, by whom and why."""
     with desk.transaction() as conn:
-        return queries.consent_log(conn, Slice(limit, cursor))
+        return people_queries.consent_log(conn, Slice(limit, cursor))
