@@ -14,6 +14,7 @@ from tests.handlers.api_client import Client, Reply, client, column, environment
 from tests.handlers.conftest import Queues
 from tests.store.builders import Scene, add_scene
 from tests.store.test_suppressions import fingerprint
+from tests.unit.properties import LONG
 
 CSV, JSON_LINES = "text/csv", "application/x-ndjson"
 ZOE = {"channel": "email", "address": "zoe@acme.example"}
@@ -143,6 +144,8 @@ def test_a_file_that_is_no_list_is_refused(api: Client):
     assert latin.problem(400) == {"": "save it as UTF-8"}
 
 
+@pytest.mark.skipif(not LONG, reason="lists of the greatest length are tried by make test-long")
+@pytest.mark.long
 def test_twenty_thousand_rows_are_taken_and_come_out_again(api: Client, database: Database):
     """Broken, a house that moves in could not bring its list, or could not take it along when it moves out."""
     sheet = "email,reason\n" + "".join(f"person{n}@acme.example,unsubscribed\n" for n in range(20_000))

@@ -18,9 +18,11 @@ from cadenza.planning.lint import lint_pace
 from cadenza.planning.planners import Planned, by_model
 from tests.injections.obeying import GOAL, Attack, Company, Obeying, attacks, companies, hijacked_plans, honest_plan
 from tests.unit.fake_openai import Json, Reply, fake_openai
+from tests.unit.properties import LONG
 
 ATTACKS = attacks()
 WHOLE, BELIEVED = "whole way", "every page believed"
+FILTERED = pytest.mark.skipif(not LONG, reason="what gets past the filter too is tried by make test-long")
 
 
 class Endpoint:
@@ -48,7 +50,8 @@ def corpus_of(attack: Attack, how: str) -> Corpus:
     return Corpus.read(domain, pages) if how == WHOLE else Corpus(domain, tuple(ReadPage(page) for page in pages))
 
 
-@pytest.mark.parametrize("how", [WHOLE, BELIEVED])
+@pytest.mark.long
+@pytest.mark.parametrize("how", [pytest.param(WHOLE, marks=FILTERED), BELIEVED])
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
 def test_an_attack_changes_neither_who_is_written_to_nor_what(
     attack: Attack, how: str, endpoint: tuple[Endpoint, AiClient]

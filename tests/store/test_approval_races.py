@@ -127,7 +127,8 @@ def test_nothing_begins_unapproved_whatever_happens_at_once(
                 plans_change=bool({"migrate", "erase"} & set(names)),
             )
     record_property("counts", f"approval, {ROUNDS} rounds of 6 acts at once: {dict(total)}, refused: {dict(refused)}")
-    assert {"active approved", "draft wanted", "stopped wanted"} <= set(total), "all of it has happened"
+    if LONG:
+        assert {"active approved", "draft wanted", "stopped wanted"} <= set(total), "all of it has happened"
 
 
 @pytest.mark.long
