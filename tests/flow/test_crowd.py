@@ -19,6 +19,7 @@ from local.world.companies import write_companies
 from local.world.model import ANALYST, PLANNER, ModelService, Moods
 from tests.flow.cloud import AtLeastOnce, SandboxDied
 from tests.flow.world import World, world
+from tests.unit.properties import LONG
 
 LEADS = 12
 """`make crowd` brings 200."""
@@ -105,6 +106,8 @@ def test_what_was_paid_for_survives_the_process_that_paid(
     crowd.check()
 
 
+@pytest.mark.skipif(not LONG, reason="hours without a model are the long run's")
+@pytest.mark.long
 def test_a_provider_that_is_away_for_an_hour_loses_nothing(crowd: World, hosts: list[str], model: ModelService) -> None:
     """Broken, an outage would fail a batch of leads, or leave it to the rules, although the model comes back."""
     # Given a model that breaks at every call, and leads that come in meanwhile.
@@ -142,6 +145,8 @@ def test_leads_that_come_in_at_once_are_crawled_one_by_one(crowd: World, hosts: 
     assert all(timedelta(seconds=10) <= gap < timedelta(seconds=11) for gap in gaps), gaps
 
 
+@pytest.mark.skipif(not LONG, reason="days on a budget are the long run's")
+@pytest.mark.long
 def test_work_stops_before_the_budget_is_passed_and_can_be_taken_up_again(
     crowd: World, hosts: list[str], model: ModelService
 ) -> None:

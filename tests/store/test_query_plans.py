@@ -27,6 +27,8 @@ from cadenza.delivery.spread import put_off
 from cadenza.engine import actions, store
 from cadenza.engine.apply import apply_locked
 from cadenza.engine.model import Due
+from local.postgres import EmbeddedPostgres
+from tests.conftest import TEMPLATE
 from tests.store.builders import NOW
 
 LARGE = frozenset(
@@ -44,7 +46,17 @@ ENROLMENTS = 3000
 ACTIONS = 60_000
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def database(postgres: EmbeddedPostgres) -> Iterator[Database]:
+    """One database for all of these tests: each rolls back what it does."""
+    url = postgres.create("query_plans", TEMPLATE)
+    with_role = Database(url, role="cadenza_worker")
+    yield with_role
+    with_role.close()
+    postgres.drop("query_plans")
+
+
+@pytest.fixture(scope="module")
 def seeded(database: Database) -> list[Seeded]:
     """A database that has been at work for a while, with statistics."""
     with database.worker() as conn:
@@ -60,20 +72,19 @@ def seeded(database: Database) -> list[Seeded]:
                 FROM message_events, generate_series(1, 40) AS n
             """)
         )
+    owner = Database(database.url)
+    with owner.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    owner.close()
     return rows
 
 
 @pytest.fixture
 def conn(
     database: Database,
-    database_url: Any,
-    seeded: list[Seeded],  # noqa: ARG001 - rows, before their statistics
+    seeded: list[Seeded],  # noqa: ARG001 - rows with their statistics
 ) -> Iterator[Connection]:
     """A transaction of a worker's, rolled back at the end."""
-    owner = Database(database_url)
-    with owner.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
-    owner.close()
     with database.engine.connect() as connection:
         # As on Aurora (infra/database.py): pages come from memory or fast storage.
         connection.execute(text("SET LOCAL random_page_cost = 1.1"))

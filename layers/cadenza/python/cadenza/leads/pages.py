@@ -9,8 +9,12 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
+from io import BytesIO
 from itertools import islice
+from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 from bs4 import BeautifulSoup, Tag
@@ -23,6 +27,8 @@ from cadenza.leads.microdata import read_microdata
 from cadenza.leads.model import LinkedAddress, Page, StructuredData
 from cadenza.leads.revealed import is_hidden, reveal
 from cadenza.leads.unseen import unseen_texts
+
+_LXML: Any = import_module("lxml.etree")  # it has no types
 
 MAX_MARKDOWN_CHARS = 100_000
 MAX_LINKS = 2_000
@@ -115,13 +121,18 @@ def read_html(url: str, html: str, *, status_code: int = 200, markdown: str | No
 def read_sitemap(body: bytes) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The nested sitemaps and the page URLs of a sitemap or sitemap index (sitemaps.org); both empty for anything else.
 
-    libxml2 reads no external entities here and bounds the expansion of internal ones.
+    libxml2 reads no external entities here, and bounds depth and the expansion of internal ones: what is beyond its
+    bounds, or no XML any more, ends the sitemap.
     """
     nested: list[str] = []
     urls: list[str] = []
-    for loc in BeautifulSoup(body, "xml").find_all("loc"):
-        if url := loc.get_text().strip():
-            (nested if loc.parent is not None and loc.parent.name == "sitemap" else urls).append(url)
+    with suppress(_LXML.XMLSyntaxError):
+        for _, loc in _LXML.iterparse(BytesIO(body), tag="{*}loc", recover=True, resolve_entities=False):
+            parent = loc.getparent()
+            inside = _LXML.QName(parent).localname if parent is not None else ""
+            if url := "".join(loc.itertext()).strip():
+                (nested if inside == "sitemap" else urls).append(url)
+            loc.clear()
     return tuple(nested), tuple(urls)
 
 
