@@ -28,7 +28,8 @@ _CLICKS_READ: Final = 100
 def judge(conn: Connection, heard: Sequence[Heard]) -> list[Heard]:
     """The same events with their final grades. One statement, if there are clicks to compare them with."""
     around = _surroundings(conn, heard)
-    return [replace(one, signal=_graded(one, around.get(one.message.id))) for one in heard]
+    graded = [(one, _graded(one, around.get(one.message.id))) for one in heard]
+    return [one if signal is one.signal else replace(one, signal=signal) for one, signal in graded]
 
 
 def is_absence(signal: SignalReported) -> bool:

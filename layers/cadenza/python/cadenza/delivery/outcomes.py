@@ -72,12 +72,13 @@ def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -
     proofs = _proofs(messages, known)
     _mark(conn, proofs, fresh, now)
     new = judge(conn, fresh)
-    others = reactions.others(conn, new)
+    far = [one for one in new if one.signal.kind in reactions.REACHES_FURTHER]
+    others = reactions.others(conn, far)
     # All that anything here may touch, at once and in id order.
     ids = others.ids | {message.enrolment_id for message in messages.values()}
     last = {message.id: _last(message, proofs.get(message.id)) for message in messages.values()}
     enrolments = store.lock(conn, ids, now, last)
-    escalated = bounces.escalated(conn, new)
+    escalated = bounces.escalated(conn, far)
     stimuli = [_settling(messages[message_id], proof) for message_id, proof in proofs.items()]
     # What occurred first is decided first, whatever arrived first.
     for one in sorted(new, key=lambda one: (one.signal.occurred_at, one.event_id)):
@@ -85,8 +86,9 @@ def record(conn: Connection, signals: Sequence[SignalReported], now: datetime) -
             continue  # it has settled the message, and says nothing more
         stimulus = _stimulus(one, escalated.get(one.event_id, ""))
         stimuli.append((one.message.enrolment_id, stimulus))
-        stimuli += others.halts(one.message, stimulus, now)
-    hold_locked(conn, reactions.absences(conn, new, enrolments, now), now)
+        if one.signal.kind in reactions.REACHES_FURTHER:
+            stimuli += others.halts(one.message, stimulus, now)
+    hold_locked(conn, reactions.absences(conn, far, enrolments, now), now)
     rows = {one.event_id: _row(one, one.event_id in escalated) for one in new}
     return apply_locked(conn, enrolments, stimuli, now, rows)
 

@@ -48,6 +48,10 @@ class Elsewhere(StrEnum):
     UNSUBSCRIBED = "unsubscribed_elsewhere"
 
 
+REACHES_FURTHER: Final = frozenset(
+    {SignalKind.REPLIED, SignalKind.BOUNCED, SignalKind.COMPLAINED, SignalKind.UNSUBSCRIBED}
+)
+"""What may mean something beyond the enrolment that it is about. Most signals are of no such kind."""
 _CAUSES: Final[Mapping[SignalKind, Elsewhere]] = {
     SignalKind.REPLIED: Elsewhere.REPLIED,
     SignalKind.BOUNCED: Elsewhere.BOUNCED,

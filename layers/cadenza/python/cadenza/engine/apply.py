@@ -223,10 +223,14 @@ def _gather(folds: Sequence[_Fold], now: datetime) -> Changes:
     for fold in folds:
         _gather_decisions(fold, changes)
         _gather_effects(fold, changes, now)
-        before = fold.enrolment.state
-        if fold.queued is not None or replace(fold.state, message=None) != replace(before, message=None):
+        if fold.queued is not None or _differs(fold.state, fold.enrolment.state):
             changes.enrolments.append(_enrolment_row(fold))
     return changes
+
+
+def _differs(state: State, before: State) -> bool:
+    """Whether the row has to change. What is known of the message is no part of it; a move always is."""
+    return state.seq != before.seq or replace(state, message=None) != replace(before, message=None)
 
 
 def _gather_decisions(fold: _Fold, changes: Changes) -> None:
