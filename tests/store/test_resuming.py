@@ -263,6 +263,10 @@ def test_stale_sends_are_dropped_and_nothing_else(desk: Desk, world: World):
         ended = desk.enrolment(enrolment_id)
         assert (ended.status, ended.reason) == ("stopped", "stale")
     assert not world.ses.taken
+    with world.database.worker() as conn:
+        finished = tables.finished_actions
+        (ended,) = conn.execute(select(finished).where(finished.c.enrolment_id == action))
+    assert (ended.outcome, ended.reason) == ("cancelled", "skipped")
     # And what lies ahead stays where it was.
     assert [event for event, _ in desk.actions(later)] == ["send"]
     assert desk.actions(timed) == [("no_open", NOW + 3 * DAY)]

@@ -68,15 +68,15 @@ def _ambiguous_counts_as_throttled(patch: pytest.MonkeyPatch) -> None:
 
 
 def _repeats_count(patch: pytest.MonkeyPatch) -> None:
-    new_events = outcomes._new_events
+    listen = outcomes.listen
 
     def all_new(conn: Any, signals: Any) -> Any:
         again = [
             s.model_copy(update={"provider_event_id": f"{s.provider_event_id}#{n}"}) for n, s in enumerate(signals)
         ]
-        return new_events(conn, again)
+        return listen(conn, again)
 
-    patch.setattr(outcomes, "_new_events", all_new)
+    patch.setattr(outcomes, "listen", all_new)
 
 
 def _refused_charged_twice_back(patch: pytest.MonkeyPatch) -> None:

@@ -215,6 +215,8 @@ class Model:
             self._claimed(new)
         if before == "unknown" and new["reason"].startswith("unknown"):
             self._settled(old, new)
+        if after == "failed" and new["claimed_at"] is None:
+            self.had.pop(new["id"], None)  # its provider has reported that it was not sent
         if before in ("sending", "unknown") and self._given_back(before, new):
             self.had.pop(new["id"], None)
             for scope in self._scopes(new):

@@ -170,8 +170,8 @@ def _mark(conn: Connection, proofs: Mapping[MessageId, SignalReported], new: Seq
         for message_id, proof in proofs.items()
     }
     for one in new:
-        status, known = SEVERITY.get(one.signal.kind), gravest.get(one.message.id, one.message.status)
-        if status is not None and RANK[status] > RANK[known]:
+        status = SEVERITY.get(one.signal.kind)
+        if status is not None and RANK[status] > RANK[gravest.get(one.message.id, MessageStatus.SENT)]:
             gravest[one.message.id] = status
     rows = [_marked(message_id, status, proofs.get(message_id)) for message_id, status in gravest.items()]
     if rows:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sqlalchemy import Connection
 
 from cadenza.core.ids import CampaignId, EnrolmentId, EventId, MessageId, PlanId, new_id
-from cadenza.core.states import ActionOutcome, EnrolmentStatus
+from cadenza.core.states import ActionKind, ActionOutcome, EnrolmentStatus
 from cadenza.engine import store
 from cadenza.engine.actions import DueAction
 from cadenza.engine.decide import decide
@@ -314,7 +314,9 @@ def _enrolment_row(fold: _Fold) -> dict[str, object]:
 
 
 def _done_row(enrolment_id: EnrolmentId, due: Due, decision: Decision) -> dict[str, object]:
-    acted = decision.verdict in (Verdict.MOVED, Verdict.ACTED)
+    # A send that made the enrolment move has not been done: it was stale, or no window ever opens for it.
+    dropped = due.kind is ActionKind.SEND and decision.verdict is Verdict.MOVED
+    acted = decision.verdict in (Verdict.MOVED, Verdict.ACTED) and not dropped
     return {
         "enrolment_id": enrolment_id,
         "node": due.node,
@@ -322,5 +324,5 @@ def _done_row(enrolment_id: EnrolmentId, due: Due, decision: Decision) -> dict[s
         "kind": due.kind,
         "event": due.event,
         "outcome": ActionOutcome.DONE if acted else ActionOutcome.CANCELLED,
-        "reason": decision.verdict,
+        "reason": decision.moves[0].cause if dropped else decision.verdict,
     }

@@ -67,7 +67,7 @@ _LEFT_BEHIND = text(f"""
     WITH campaign AS MATERIALIZED (SELECT id, status, status_reason FROM campaigns WHERE id = :id FOR SHARE)
     SELECT e.id, c.status, c.status_reason FROM campaign c JOIN contact_campaigns e ON e.campaign_id = c.id AND {_OPEN}
     WHERE (c.status = '{CampaignStatus.RUNNING}' AND {_READY}) OR {_IS_ENDED}
-    ORDER BY e.id LIMIT {CHUNK} FOR UPDATE OF e SKIP LOCKED
+    ORDER BY e.id LIMIT {CHUNK} FOR UPDATE OF e
 """)
 
 _PENDING_DUES = text(f"""
