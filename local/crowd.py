@@ -26,6 +26,7 @@ from sqlalchemy import text
 from local.system import ROOT, LocalSystem
 from local.world.companies import write_companies
 from local.world.model import ANALYST, PLANNER, ModelService, Moods, Seen
+from local.world.tidewater import OFFER, SENDER
 
 LEADS: Final = int(os.environ.get("LEADS", "200"))
 CONCURRENCY: Final = 4
@@ -35,16 +36,6 @@ MOODS: Final = Moods(latency_s=(0.05, 0.2), limited=0.04, broken=0.02, seed=5)
 PATIENCE_S: Final = 600.0
 LINE_EVERY_S: Final = 5.0
 LOG: Final = ROOT / ".local" / "crowd.log"
-SENDER: Final = {
-    "name": "Nora Lindqvist",
-    "email": "nora@tidewater-routing.example",
-    "company": "Tidewater Routing (fictional)",
-    "postal_address": "Tidewater Routing, Quay 7, 12345 Harbour Town",
-}
-BRIEF: Final = {
-    "offering": "We plan delivery routes for small fleets. Most teams save a few hours of driving a week with them.",
-    "goal": "a short first conversation",
-}
 
 # What is where, in one look. A lead that waits for its analysis, or for its plan, is counted by the job that it waits
 # for.
@@ -111,7 +102,7 @@ class Phase:
         api.put("/v1/automation/settings", json={**now, **self.settings}).raise_for_status()
         sender = api.post("/v1/senders", json=SENDER).raise_for_status().json()
         # It stays a draft: plans are made, and nothing is sent.
-        wanted = {"name": self.name, "kind": "ai", "sender_id": sender["id"], "brief": BRIEF}
+        wanted = {"name": self.name, "kind": "ai", "sender_id": sender["id"], "brief": OFFER}
         campaign_id = api.post("/v1/campaigns", json=wanted).raise_for_status().json()["id"]
         self.console.rule(f"{self.name}: {len(self.hosts)} leads at once")
         self.started = time.monotonic()

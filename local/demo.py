@@ -22,6 +22,7 @@ from local.mailcheck import RFCS, check_mails
 from local.system import ROOT, LocalSystem
 from local.world.mail import CapturedMail
 from local.world.recipients import Recipients
+from local.world.tidewater import OFFER, SENDER
 
 PATIENCE_S: Final = 100.0
 """How long the campaign may take; on two cores it takes about a quarter of that."""
@@ -35,16 +36,8 @@ CADENCE: Final = {
 }
 """Days are seconds here: the same timers, shorter."""
 
-SENDER: Final = {
-    "name": "Nora Lindqvist",
-    "email": "nora@tidewater-routing.example",
-    "company": "Tidewater Routing (fictional)",
-    "postal_address": "Tidewater Routing, Quay 7, 12345 Harbour Town",
-}
 BRIEF: Final = {
-    "offering": "We plan delivery routes for small fleets. Most teams save a few hours of driving a week with them.",
-    "goal": "a short first conversation",
-    "link": "https://tidewater-routing.example/how-it-works",
+    **OFFER,
     "cadence": CADENCE,
 }
 

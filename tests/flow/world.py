@@ -30,6 +30,7 @@ from local.world.recipients import Recipients
 from local.world.ses_reports import SesReports
 from local.world.sites import SITES, SampleSites
 from local.world.sns import NotificationService, Subscription
+from local.world.tidewater import OFFER, SENDER
 from tests.flow import cloud
 from tests.flow.cloud import ACCOUNT, GROUP, REGION, Cloud, invoke
 from tests.flow.gateway import Crawls, Front, InProcess
@@ -49,15 +50,8 @@ SECRETS: Final = {
     "inbound_webhook_secret": "whsec_c2VjcmV0IG9mIHRoZSBmb3J3YXJkZXI=",
     "openai_api_key": "",
 }
-SENDER: Final = {
-    "name": "Nora Lindqvist",
-    "email": "nora@tidewater-routing.example",
-    "company": "Tidewater Routing (fictional)",
-    "postal_address": "Tidewater Routing, Quay 7, 12345 Harbour Town",
-}
 BRIEF: Final = {
-    "offering": "We plan delivery routes for small fleets. Most teams save a few hours of driving a week with them.",
-    "link": "https://tidewater-routing.example/how-it-works",
+    **OFFER,
     "cadence": {
         "no_open_after": "P2D",
         "follow_up_after": "P3D",

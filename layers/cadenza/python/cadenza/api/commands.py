@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, update
 
-from cadenza.api.models import AutomationSettings
+from cadenza.api.settings_models import AutomationSettings
 from cadenza.core.ids import WorkspaceId
 from cadenza.core.tables import automation_settings
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     select,
 )
 
-from cadenza.api import approval_models, models
+from cadenza.api import approval_models, models, settings_models
 from cadenza.api.models import Page
 from cadenza.api.reading import Slice, all_of, equal, one_of, page_of
 from cadenza.core import tables
@@ -223,9 +223,9 @@ def job(conn: Connection, job_id: UUID) -> models.Job:
     return one_of(conn, models.Job, select(tables.jobs).where(tables.jobs.c.id == job_id), "job", job_id)
 
 
-def automation_settings(conn: Connection, workspace_id: UUID) -> models.AutomationSettings:
+def automation_settings(conn: Connection, workspace_id: UUID) -> settings_models.AutomationSettings:
     """The workspace's settings."""
     table = tables.automation_settings
-    columns = [table.c[name] for name in models.AutomationSettings.model_fields]
+    columns = [table.c[name] for name in settings_models.AutomationSettings.model_fields]
     query = select(*columns).where(table.c.workspace_id == workspace_id)
-    return one_of(conn, models.AutomationSettings, query, "settings of workspace", workspace_id)
+    return one_of(conn, settings_models.AutomationSettings, query, "settings of workspace", workspace_id)

@@ -25,11 +25,10 @@ from cadenza.core.errors import Conflict, NotFound
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, WorkspaceId
 from cadenza.core.messages import PlanWanted
 from cadenza.core.queues import Queue, hint
-from cadenza.core.states import Approval, CampaignStatus, JobKind
+from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignStatus, JobKind
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.model import Enrol
-from cadenza.engine.service import ENDED
 from cadenza.leads import store as leads_store
 from cadenza.leads.ordering import staggered
 from cadenza.planning.model import parse_plan
@@ -92,7 +91,7 @@ class ByHand:
             campaign = store.find(conn, campaign_id, lock=True)
             if campaign is None:
                 raise NotFound("campaign", campaign_id)
-            if campaign.status in ENDED:
+            if campaign.status in CAMPAIGN_ENDED:
                 raise Conflict(f"the campaign is {campaign.status}: it takes nobody in any more")
             wanted = list(dict.fromkeys(contact_ids))
             contacts = contacts_store.find_all(conn, wanted)

@@ -16,12 +16,12 @@ from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.messages import PlanWanted
-from cadenza.core.states import Approval, CampaignStatus, JobStatus
+from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignStatus, JobStatus
 from cadenza.delivery.limits import MAILBOX_PROVIDERS
 from cadenza.delivery.variables import VARIABLES
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
-from cadenza.engine.service import ENDED, Engine
+from cadenza.engine.service import Engine
 from cadenza.leads import store as leads_store
 from cadenza.leads.domains import spoken
 from cadenza.leads.report import SiteReport
@@ -97,7 +97,7 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
     campaign = store.find(conn, message.campaign_id)
     if campaign is None:
         raise NotEnrolled("unknown campaign")
-    if campaign.status in ENDED:
+    if campaign.status in CAMPAIGN_ENDED:
         raise NotEnrolled(f"the campaign is {campaign.status}")
     contact = _may_be_written_to(contacts_store.find(conn, message.contact_id))
     if store.enrolled(conn, campaign.id, [contact.id]):
@@ -179,7 +179,7 @@ def _may_be_written_to(contact: contacts_store.Contact | None) -> contacts_store
 def _enrol(conn: Connection, message: PlanWanted, begun: jobs.Begun, planned: Planned, now: datetime) -> FollowUp:
     # The lock holds off a completion or cancellation until the enrolment is there to be seen.
     campaign = store.find(conn, message.campaign_id, lock=True)
-    if campaign is None or campaign.status in ENDED:
+    if campaign is None or campaign.status in CAMPAIGN_ENDED:
         raise NotEnrolled("the campaign has ended")
     # Minutes may lie between brief and plan. Whoever erases this person waits for us, or we find nobody to write to.
     _may_be_written_to(contacts_store.find(conn, message.contact_id, lock=True))

@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from cadenza.core.states import (
+    CAMPAIGN_ENDED,
     MESSAGE_OPEN,
     ActionKind,
     ActionOutcome,
@@ -25,7 +26,7 @@ from cadenza.core.tables.base import literals
 GRACE: Final = timedelta(hours=2)
 """How long a due action of a running campaign may still live: the sweep's period and the queue's delays."""
 
-_ENDED = literals(CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED)
+_ENDED = literals(*CAMPAIGN_ENDED)
 _OPEN_ENROLMENT = literals(EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE)
 
 

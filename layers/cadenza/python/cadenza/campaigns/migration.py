@@ -34,7 +34,7 @@ from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId, EnrolmentId, PlanId, WorkspaceId
-from cadenza.core.states import MESSAGE_OPEN, EnrolmentStatus, MessageStatus
+from cadenza.core.states import CAMPAIGN_ENDED, MESSAGE_OPEN, EnrolmentStatus, MessageStatus
 from cadenza.delivery import outbox
 from cadenza.delivery.model import Deferral
 from cadenza.engine import store as engine
@@ -43,7 +43,6 @@ from cadenza.engine.completion import complete_campaigns
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.model import Decision
 from cadenza.engine.rebase import MIGRATED, CannotMove, OpenMessage, Rebased, rebase
-from cadenza.engine.service import ENDED
 from cadenza.planning.compiled import CompiledPlan
 from cadenza.planning.model import parse_plan
 
@@ -177,7 +176,7 @@ class Migrations:
         if unknown := sorted(set(wanted.node_map.values()) - target.plan.nodes.keys()):
             detail = "the new plan has no such node that can be reached"
             raise InvalidInput(detail, tuple(FieldProblem("/node_map", f"{detail}: {node!r}") for node in unknown))
-        if campaign.status in ENDED:
+        if campaign.status in CAMPAIGN_ENDED:
             raise Conflict(f"the campaign is {campaign.status}: its enrolments have ended")
         ids, next_cursor = _selected(conn, campaign.id, wanted, target.id)
         enrolments = engine.lock(conn, ids, at) if lock else engine.look(conn, ids, at)

@@ -72,6 +72,10 @@ CAMPAIGN_MOVES: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
 }
 
 
+CAMPAIGN_ENDED: tuple[CampaignStatus, ...] = tuple(status for status, targets in CAMPAIGN_MOVES.items() if not targets)
+"""From these there is no way on."""
+
+
 class EnrolmentStatus(StrEnum):
     """Where one contact stands in one campaign."""
 

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from cadenza.contacts import permission
 from cadenza.core.ids import EnrolmentId, MessageId
-from cadenza.core.states import CampaignStatus, Channel, EnrolmentStatus, MessageStatus
+from cadenza.core.states import CAMPAIGN_ENDED, CampaignStatus, Channel, EnrolmentStatus, MessageStatus
 from cadenza.core.tables.base import literals
 from cadenza.delivery.limits import LANES, LIMITS, RECENT, SCOPES, quota_day
 from cadenza.delivery.model import (
@@ -142,7 +142,7 @@ _LOCK_QUOTAS = text(f"""
 
 _SKIPPED = literals(*(verdict for verdict, disposition in DISPOSITIONS.items() if disposition is Disposition.SKIP))
 
-_ENDED = literals(CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED)
+_ENDED = literals(*CAMPAIGN_ENDED)
 
 FORBIDS = permission.forbids(workspace="m.workspace_id", channel="m.channel", address="a.address")
 """A suppression ``x`` that forbids the message."""

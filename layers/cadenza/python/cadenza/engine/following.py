@@ -14,15 +14,13 @@ from typing import Final
 from sqlalchemy import Connection, Row, text
 
 from cadenza.core.ids import CampaignId, EnrolmentId
-from cadenza.core.states import APPROVAL_GIVEN, CAMPAIGN_MOVES, CampaignStatus, EnrolmentStatus, MessageStatus
+from cadenza.core.states import APPROVAL_GIVEN, CAMPAIGN_ENDED, CampaignStatus, EnrolmentStatus, MessageStatus
 from cadenza.core.tables.base import literals
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol, Halt, Stimulus
 
 CHUNK: Final = 1000
 """Enrolments of one transaction: about half a second."""
-
-ENDED: Final = tuple(status for status, targets in CAMPAIGN_MOVES.items() if not targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +59,7 @@ def _stimulus(row: Row[tuple[object, ...]], now: datetime) -> tuple[EnrolmentId,
 
 _READY = f"e.status = '{EnrolmentStatus.DRAFT}' AND e.approval IN ({literals(*APPROVAL_GIVEN)})"
 _OPEN = f"e.status IN ({literals(EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE)})"
-_IS_ENDED = f"c.status IN ({literals(*ENDED)})"
+_IS_ENDED = f"c.status IN ({literals(*CAMPAIGN_ENDED)})"
 
 _LEFT_BEHIND = text(f"""
     WITH campaign AS MATERIALIZED (SELECT id, status, status_reason FROM campaigns WHERE id = :id FOR SHARE)

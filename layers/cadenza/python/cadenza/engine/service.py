@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId, EnrolmentId
-from cadenza.core.states import CampaignStatus
+from cadenza.core.states import CAMPAIGN_ENDED, CampaignStatus
 from cadenza.engine import actions, following, store
 from cadenza.engine.apply import SOON, FollowUp, apply_locked
 from cadenza.engine.completion import complete_campaigns
@@ -20,8 +20,6 @@ LOST_AFTER = timedelta(minutes=20)
 """An enqueued action this long overdue has lost its hint: the queue's longest delay plus its retries."""
 SWEEP_HORIZON = timedelta(hours=2)
 """The sweep renews the wakes of this far ahead: longer than its own period, so that a lost wake costs no delay."""
-
-ENDED = frozenset(following.ENDED)
 
 
 class Engine:
@@ -43,7 +41,7 @@ class Engine:
             waiting: list[int] = []
             for action in actions.live_actions(conn, action_ids):
                 status = enrolments[action.enrolment_id].campaign_status
-                if status in ENDED:
+                if status in CAMPAIGN_ENDED:
                     halt = Halt(now, cause=f"campaign_{status}", reason=f"campaign {status}")
                     stimuli.append((action.enrolment_id, halt))
                 elif status is not CampaignStatus.RUNNING:

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import Connection, Row, text
 
 from cadenza.core.ids import CampaignId, LeadId, WorkspaceId, new_id
-from cadenza.core.states import LEAD_MOVES, CampaignStatus, JobKind, JobStatus, LeadStatus, sources
+from cadenza.core.states import CAMPAIGN_ENDED, LEAD_MOVES, JobKind, JobStatus, LeadStatus, sources
 from cadenza.core.tables.base import literals
 from cadenza.leads.model import Page
 from cadenza.leads.report import Analysis, SiteReport
@@ -260,7 +260,7 @@ def taking_campaigns(conn: Connection, lead_id: LeadId) -> list[CampaignId]:
         text(f"""
             SELECT c.id FROM campaign_leads l JOIN campaigns c ON c.id = l.campaign_id
             WHERE l.lead_id = :id AND c.status NOT IN
-                ({literals(CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED)})
+                ({literals(*CAMPAIGN_ENDED)})
             ORDER BY c.id
         """),
         {"id": lead_id},

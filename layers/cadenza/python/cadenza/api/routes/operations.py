@@ -16,6 +16,7 @@ from cadenza.api.queries import JobFilter
 from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
+from cadenza.api.settings_models import AutomationSettings
 from cadenza.core import ai_breaker, ai_usage
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.ids import JobId
@@ -97,14 +98,14 @@ def get_ai_usage(
 
 
 @routes.operation("GET", "/v1/automation/settings", role=Role.VIEWER)
-def get_settings(desk: At) -> models.AutomationSettings:
+def get_settings(desk: At) -> AutomationSettings:
     """Show what holds for all campaigns."""
     with desk.transaction() as conn:
         return queries.automation_settings(conn, desk.workspace_id)
 
 
 @routes.operation("PUT", "/v1/automation/settings", role=Role.ADMIN)
-def put_settings(desk: At, settings: Annotated[models.AutomationSettings, Body()]) -> models.AutomationSettings:
+def put_settings(desk: At, settings: Annotated[AutomationSettings, Body()]) -> AutomationSettings:
     """Replace what holds for all campaigns; what is left out takes its default."""
     with desk.transaction() as conn:
         commands.save_settings(conn, desk.workspace_id, settings, desk.now())

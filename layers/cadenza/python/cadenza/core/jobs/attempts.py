@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import CadenzaError, Postponed, Retryable
+from cadenza.core.jobs.ledger import work_of
 from cadenza.core.jobs.model import (
     LEASE,
     MAX_ATTEMPTS,
@@ -25,7 +26,6 @@ from cadenza.core.jobs.model import (
     Settled,
     Skip,
     Work,
-    work_of,
 )
 from cadenza.core.states import JOB_MOVES, JobStatus, sources
 

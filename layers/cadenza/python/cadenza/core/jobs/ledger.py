@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from cadenza.core.errors import Conflict, NotFound
 from cadenza.core.ids import JobId, new_id
-from cadenza.core.jobs.model import LEASE, Work, work_of
+from cadenza.core.jobs.model import LEASE, Work
 from cadenza.core.states import JOB_MOVES, JobKind, JobStatus, sources
 
 
@@ -188,3 +188,8 @@ def stale(conn: Connection, kinds: Sequence[JobKind], now: datetime) -> list[Wor
         {"kinds": list(kinds), "queued": JobStatus.QUEUED, "active": JobStatus.ACTIVE, "before": now - LEASE},
     )
     return [work_of(row) for row in rows]
+
+
+def work_of(row: Row[tuple[object, ...]]) -> Work:
+    """The work of a row of ``jobs``."""
+    return Work(JobKind(row.kind), row.business_key, row.workspace_id, row.lead_id, row.contact_id, row.campaign_id)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row
-
 from cadenza.core.errors import CadenzaError
 from cadenza.core.ids import CampaignId, ContactId, LeadId, WorkspaceId
 from cadenza.core.states import JobKind, JobStatus
@@ -99,8 +97,3 @@ class Ending:
     status: JobStatus
     reason: str = ""
     result: dict[str, object] = field(default_factory=dict[str, object])
-
-
-def work_of(row: Row[tuple[object, ...]]) -> Work:
-    """The work of a row of ``jobs``."""
-    return Work(JobKind(row.kind), row.business_key, row.workspace_id, row.lead_id, row.contact_id, row.campaign_id)
