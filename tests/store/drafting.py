@@ -126,11 +126,16 @@ class Desk:
             conn.execute(text("INSERT INTO campaign_leads VALUES (:c, :l, :w, :now)"), values)
             return [add_contact(conn, self.scene.workspace_id, lead_id, **given) for _ in range(count)]
 
-    def planned(self, count: int = 1) -> list[EnrolmentId]:
-        """People for whom a plan has just been made, in that order."""
+    def plan(self, count: int = 1) -> list[ContactId]:
+        """People for whom a plan was ordered, and made unless their campaign has ended meanwhile."""
         contacts = self.contacts(count)
         for contact_id in contacts:
             self.enrolling.handle(self.order(contact_id))
+        return contacts
+
+    def planned(self, count: int = 1) -> list[EnrolmentId]:
+        """People for whom a plan has just been made, in that order."""
+        contacts = self.plan(count)
         found = dict(self.rows("SELECT contact_id, id FROM contact_campaigns"))
         return [found[contact_id] for contact_id in contacts]
 

@@ -61,7 +61,7 @@ def acts(office: Desk, drafts: list[EnrolmentId], rng: random.Random) -> dict[st
         "cancel": lambda: office.campaigns.cancel(scene.campaign_id),
         "suppress": lambda: suppressions.suppress(Suppressed(channel=SuppressionChannel.EMAIL, address=email)),
         "erase": lambda: Erasure(office.api, noted, scene.workspace_id, KEY, lambda: NOW).erase(contact_id),
-        "plan": lambda: office.planned(1),
+        "plan": office.plan,
     }
 
 
