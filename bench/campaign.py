@@ -88,7 +88,7 @@ def main() -> None:
             home = seed_drafts(conn, options.enrolments, NOW)
         server.execute("VACUUM ANALYZE", database="campaign")
         now = NOW
-        campaigns = Campaigns(database, Counted(), home.workspace_id, lambda: now, "https://go.cadenza.example")
+        campaigns = Campaigns(database, Counted(), home.workspace_id, None, lambda: now, "https://go.cadenza.example")
         watch = Stopwatch(database)
 
         def rest() -> int:

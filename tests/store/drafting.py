@@ -104,7 +104,7 @@ class Desk:
     def campaigns(self) -> Campaigns:
         """Who starts and cancels."""
         url = "https://go.nordlicht.example"
-        return Campaigns(self.api, self.noted, self.scene.workspace_id, lambda: NOW, url)
+        return Campaigns(self.api, self.noted, self.scene.workspace_id, KEY, lambda: NOW, url)
 
     @property
     def enrolling(self) -> Enrolling:

@@ -46,6 +46,7 @@ class Desk:
             world.database,
             world.dispatcher,
             self.scene.workspace_id,
+            None,
             lambda: world.now,
             "https://go.cadenza.example",
         )

@@ -309,7 +309,12 @@ class Worlds:
     def campaigns(self, world: World) -> Campaigns:
         """The operator's side of one world."""
         return Campaigns(
-            self.database, self.services.dispatcher, world.workspace_id, lambda: self.now, "https://go.cadenza.example"
+            self.database,
+            self.services.dispatcher,
+            world.workspace_id,
+            None,
+            lambda: self.now,
+            "https://go.cadenza.example",
         )
 
     def senders(self, world: World) -> Senders:

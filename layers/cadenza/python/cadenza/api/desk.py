@@ -101,7 +101,9 @@ class Desk:
     def campaigns(self) -> Campaigns:
         """The workspace's campaigns."""
         office = self.office
-        return Campaigns(office.database, office.dispatcher, self.workspace_id, office.clock, office.public_url)
+        return Campaigns(
+            office.database, office.dispatcher, self.workspace_id, self.key_id, office.clock, office.public_url
+        )
 
     @property
     def senders(self) -> Senders:

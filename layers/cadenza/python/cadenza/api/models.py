@@ -20,6 +20,7 @@ from cadenza.core.states import (
     ApprovalMode,
     CampaignKind,
     CampaignStatus,
+    CampaignType,
     Channel,
     EnrolmentStatus,
     JobKind,
@@ -221,6 +222,7 @@ class Campaign(Answer):
     id: UUID
     name: str
     kind: CampaignKind
+    type: CampaignType
     status: CampaignStatus
     status_reason: str
     sender_id: UUID | None

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from cadenza.core.ids import SenderId
-from cadenza.core.states import ApprovalMode, CampaignKind
+from cadenza.core.states import ApprovalMode, CampaignKind, CampaignType
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES, SMTP, SesAccount, SmtpAccount
 from cadenza.engine.rules import CampaignRules
@@ -84,6 +84,7 @@ class NewCampaign(BaseModel):
 
     name: Line
     kind: Literal[CampaignKind.AI] = CampaignKind.AI
+    type: CampaignType = CampaignType.OUTREACH
     sender_id: SenderId | None = None
     brief: CampaignBrief
     rules: CampaignRules = CampaignRules()

@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from cadenza.campaigns import resumption, store
 from cadenza.campaigns.model import NewCampaign
 from cadenza.campaigns.resumption import ResumePreview
+from cadenza.core import audit
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId, WorkspaceId
-from cadenza.core.states import CampaignStatus, ResumePolicy
+from cadenza.core.states import AuditAct, CampaignStatus, ResumePolicy
 from cadenza.delivery import reputation
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES
@@ -32,6 +34,8 @@ class Campaigns:
     database: Database
     dispatcher: Dispatcher
     workspace_id: WorkspaceId
+    key_id: UUID | None
+    """The API key in whose name it is done; None: the system does it."""
     clock: Clock
     public_url: str
 
@@ -59,7 +63,7 @@ class Campaigns:
             campaign = self._find(conn, campaign_id)
             if missing := _missing(conn, campaign, self.public_url):
                 raise Conflict("the campaign cannot start yet", tuple(missing))
-            self._move(conn, campaign, CampaignStatus.RUNNING, "")
+            self._move(conn, campaign, CampaignStatus.RUNNING, AuditAct.CAMPAIGN_STARTED)
             followed = follow(conn, campaign_id, now)
         self._go_on(campaign_id, followed, now)
 
@@ -71,7 +75,9 @@ class Campaigns:
             Conflict: It is not running.
         """
         with self.database.workspace(self.workspace_id) as conn:
-            self._move(conn, self._find(conn, campaign_id), CampaignStatus.PAUSED, reason)
+            self._move(
+                conn, self._find(conn, campaign_id), CampaignStatus.PAUSED, AuditAct.CAMPAIGN_PAUSED, reason=reason
+            )
 
     def preview_resume(self, campaign_id: CampaignId) -> ResumePreview:
         """What each policy would do if the campaign were resumed now.
@@ -96,7 +102,7 @@ class Campaigns:
         with self.database.workspace(self.workspace_id) as conn:
             campaign = self._find(conn, campaign_id, to_move=True)
             paused_at = _paused_at(campaign)
-            self._move(conn, campaign, CampaignStatus.RUNNING, "")
+            self._move(conn, campaign, CampaignStatus.RUNNING, AuditAct.CAMPAIGN_RESUMED, policy=policy)
             reputation.forgive(conn, "campaign", campaign_id)
             resumption.resume(conn, campaign_id, policy, paused_at, now)
         self.dispatcher.wake(now)
@@ -111,7 +117,8 @@ class Campaigns:
         """
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
-            self._move(conn, self._find(conn, campaign_id), CampaignStatus.CANCELLED, reason)
+            campaign = self._find(conn, campaign_id)
+            self._move(conn, campaign, CampaignStatus.CANCELLED, AuditAct.CAMPAIGN_CANCELLED, reason=reason)
             followed = follow(conn, campaign_id, now)
         self._go_on(campaign_id, followed, now)
 
@@ -127,9 +134,13 @@ class Campaigns:
             raise NotFound("campaign", campaign_id)
         return campaign
 
-    def _move(self, conn: Connection, campaign: store.Campaign, target: CampaignStatus, reason: str) -> None:
-        if not store.move(conn, campaign.id, target, reason, self.clock()):
+    def _move(
+        self, conn: Connection, campaign: store.Campaign, target: CampaignStatus, act: AuditAct, **detail: str
+    ) -> None:
+        now = self.clock()
+        if not store.move(conn, campaign.id, target, detail.get("reason", ""), now):
             raise Conflict(f"a campaign that is {campaign.status} cannot become {target}")
+        audit.record(conn, self.workspace_id, act, now, key_id=self.key_id, subject_id=campaign.id, detail=detail)
 
 
 def _paused_at(campaign: store.Campaign) -> datetime:

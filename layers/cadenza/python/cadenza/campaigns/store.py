@@ -106,9 +106,9 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
     campaign_id = CampaignId(new_id())
     conn.execute(
         text("""
-            INSERT INTO campaigns (id, workspace_id, name, kind, status, sender_id, brief, rules, daily_cap,
+            INSERT INTO campaigns (id, workspace_id, name, kind, type, status, sender_id, brief, rules, daily_cap,
                                    approval_mode, approval_first_n, created_at, updated_at)
-            VALUES (:id, :workspace_id, :name, :kind, :status, :sender_id, CAST(:brief AS jsonb),
+            VALUES (:id, :workspace_id, :name, :kind, :type, :status, :sender_id, CAST(:brief AS jsonb),
                     CAST(:rules AS jsonb), :daily_cap, :approval_mode, :approval_first_n, :now, :now)
         """),
         {
@@ -116,6 +116,7 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
             "workspace_id": workspace_id,
             "name": new.name,
             "kind": new.kind,
+            "type": new.type,
             "status": CampaignStatus.DRAFT,
             "sender_id": new.sender_id,
             "brief": new.brief.model_dump_json(),

@@ -47,6 +47,17 @@ class CampaignKind(StrEnum):
     AI = "ai"
 
 
+class CampaignType(StrEnum):
+    """What a campaign is for, and where its contacts come from."""
+
+    LEAD_GENERATION = "lead_generation"
+    """Strangers, found on the sites that it is given."""
+    OUTREACH = "outreach"
+    """People whom an operator puts in."""
+    FULLY_AUTOMATED = "fully_automated"
+    """It takes new contacts of the workspace by itself, for as long as its intake is open."""
+
+
 class CampaignStatus(StrEnum):
     """The umbrella over many enrolments."""
 
@@ -332,6 +343,15 @@ class ConsentAct(StrEnum):
     """A suppression was taken back."""
     ERASED = "erased"
     """A person's data was erased."""
+
+
+class AuditAct(StrEnum):
+    """What the audit log records: what an operator did that leaves no other trace of who did it."""
+
+    CAMPAIGN_STARTED = "campaign_started"
+    CAMPAIGN_PAUSED = "campaign_paused"
+    CAMPAIGN_RESUMED = "campaign_resumed"
+    CAMPAIGN_CANCELLED = "campaign_cancelled"
 
 
 class Role(StrEnum):

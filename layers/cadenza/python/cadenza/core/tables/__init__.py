@@ -25,7 +25,15 @@ from cadenza.core.tables.delivery import (
 )
 from cadenza.core.tables.execution import campaign_transitions, finished_actions, scheduled_actions
 from cadenza.core.tables.leads import crawl_deliveries, lead_analyses, lead_batches, lead_pages, leads
-from cadenza.core.tables.operations import ai_calls, ai_usage, circuit_breakers, heartbeats, idempotency_keys, jobs
+from cadenza.core.tables.operations import (
+    ai_calls,
+    ai_usage,
+    audit_log,
+    circuit_breakers,
+    heartbeats,
+    idempotency_keys,
+    jobs,
+)
 from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
 
 __all__ = [
@@ -34,6 +42,7 @@ __all__ = [
     "ai_usage",
     "api_keys",
     "approval_log",
+    "audit_log",
     "automation_settings",
     "campaign_leads",
     "campaign_plans",

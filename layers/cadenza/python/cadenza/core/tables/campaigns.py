@@ -17,7 +17,15 @@ from sqlalchemy import (
     text,
 )
 
-from cadenza.core.states import Approval, ApprovalAct, ApprovalMode, CampaignKind, CampaignStatus, EnrolmentStatus
+from cadenza.core.states import (
+    Approval,
+    ApprovalAct,
+    ApprovalMode,
+    CampaignKind,
+    CampaignStatus,
+    CampaignType,
+    EnrolmentStatus,
+)
 from cadenza.core.tables.base import (
     METADATA,
     document,
@@ -65,7 +73,7 @@ campaigns = Table(
     workspace_id(),
     words("name"),
     state("kind"),
-    words("type"),
+    Column("type", Text, nullable=False, server_default=text(f"'{CampaignType.OUTREACH.value}'")),
     state(),
     reference("sender_id", "sender_identities.id", nullable=True),
     reference("template_id", "templates.id", nullable=True),
@@ -85,6 +93,7 @@ campaigns = Table(
     Column("approval_first_n", Integer, nullable=False, server_default=text("0")),
     instant("skip_due_before", nullable=True),
     one_of("kind", CampaignKind),
+    one_of("type", CampaignType),
     one_of("status", CampaignStatus),
     one_of("approval_mode", ApprovalMode),
 )

@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from cadenza.core.states import AiOutcome, JobKind, JobStatus
+from cadenza.core.states import AiOutcome, AuditAct, JobKind, JobStatus
 from cadenza.core.tables.base import (
     METADATA,
     document,
@@ -150,3 +150,19 @@ ai_calls = Table(
     comment="calls of a model under way, and answers whose job has not ended",
 )
 Index("ix_ai_calls_under_way", ai_calls.c.workspace_id, ai_calls.c.expires_at, postgresql_where=text("answer IS NULL"))
+
+audit_log = Table(
+    "audit_log",
+    METADATA,
+    public_id(),
+    workspace_id(),
+    state("act"),
+    Column("key_id", Uuid, comment="the API key that did it; null: nobody, the system did"),
+    Column("subject_id", Uuid, comment="what it was done to, if that is one thing"),
+    document("detail"),
+    instant("at"),
+    one_of("act", AuditAct),
+    comment="append-only: what operators did, by which key",
+)
+Index("ix_audit_log_workspace_id_id", audit_log.c.workspace_id, audit_log.c.id)
+Index("ix_audit_log_subject_id", audit_log.c.subject_id)
