@@ -153,6 +153,7 @@ def test_pause_resume_and_cancel(api: Client, database: Database, scene: Scene):
         scene.add_message(conn)
     paused = api.post(f"{path}/pause", {"reason": "wrong price"})
     assert (paused["status"], paused["status_reason"]) == ("paused", "wrong price")
+    assert api.call("POST", f"{path}/start").json["detail"] == "a campaign that is paused cannot be started"
     outlooks = {one["policy"]: one for one in api.get(f"{path}/resume/preview")["outlooks"]}
     assert [outlooks[policy][what] for policy, what in (("keep", "sends_now"), ("skip_stale", "sends_dropped"))] == [
         1,

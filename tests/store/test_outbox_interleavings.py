@@ -26,6 +26,7 @@ SIZE, STEPS = (200, 500) if LONG else (150, 150)
 RUNS = 45 if LONG else 1
 CROWD, ROUNDS = (40, 8) if LONG else (20, 3)
 CROWDS = 25 if LONG else 1
+BUTTONS = ("start", "pause", "resume", "cancel")
 TOLD = ("runs", "worlds", "messages", "claims", "provider calls", "crashes", "events", "pause", "resume", "cancel")
 TOLD += ("suppress", "hold", "different histories", "violations")
 
@@ -74,6 +75,23 @@ def test_nothing_breaks_when_all_happens_at_once(arena: Arena, record_property: 
         assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
         total += found
     record_property("counts", f"side by side: {told(total)}")
+
+
+@pytest.mark.long
+def test_two_operators_press_start_pause_and_resume_at_once(
+    arena: Arena, record_property: Callable[[str, object], None]
+):
+    """Broken, two people at two screens would start a campaign twice, or mail out of one that stands on paused."""
+    total = Findings()
+    for seed in seeds(30_001, CROWDS):
+        found = arena.contend(seed, CROWD, ROUNDS)
+        assert not found.violations, f"CADENZA_SEED={seed}: {found.violations[:10]}"
+        total += found
+    pressed = {name: total.counts[name] for name in sorted(total.counts) if name.split()[0] in BUTTONS}
+    record_property("counts", f"two operators: {told(total)}; {pressed}")
+    if LONG:
+        assert total.counts["worlds"] >= 1000
+        assert min(total.counts[name] + total.counts[f"{name} refused"] for name in BUTTONS) > 100
 
 
 def test_a_seed_tells_the_same_story_again(arena: Arena):

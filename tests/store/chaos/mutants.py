@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy import TextClause, text
 
+from cadenza.campaigns import service as campaigns
 from cadenza.core.errors import Retryable
-from cadenza.core.states import MESSAGE_MOVES, MessageStatus
+from cadenza.core.states import MESSAGE_MOVES, CampaignStatus, MessageStatus
 from cadenza.delivery import gate, outbox, outcomes, service
 from cadenza.delivery.model import Ambiguous, Result
 from cadenza.engine import completion, store
@@ -48,6 +49,11 @@ def both(*breaks: Break) -> Break:
 
 def _resent_whatever_the_policy(patch: pytest.MonkeyPatch) -> None:
     without(outbox, "_SETTLE_UNKNOWN", ("ELSE s.unknown_policy END", "ELSE 'resend' END"))(patch)
+
+
+def _start_goes_on_after_a_pause(patch: pytest.MonkeyPatch) -> None:
+    assert CampaignStatus.PAUSED not in campaigns.CAMPAIGN_UNBEGUN, "mend the mutant"
+    patch.setattr(campaigns, "CAMPAIGN_UNBEGUN", tuple(CampaignStatus))
 
 
 def _delivered_after_bounce(patch: pytest.MonkeyPatch) -> None:
@@ -139,6 +145,7 @@ MUTANTS = (
         without(outbox, "_SETTLE_UNKNOWN", ("- s.unknown_bound_s * interval '1 second'", "")),
         "I1",
     ),
+    Mutant("a start goes on after a pause", _start_goes_on_after_a_pause, "table"),
     Mutant("delivered after a bounce", _delivered_after_bounce, "I10"),
     Mutant("repeated events count again", _repeats_count, "I6"),
     Mutant(

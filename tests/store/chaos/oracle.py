@@ -144,6 +144,20 @@ MOVES: Mapping[str, frozenset[str]] = {
     "failed": frozenset(),
     "skipped": frozenset(),
 }
+CAMPAIGN_MOVES: Mapping[str, frozenset[str]] = {
+    "draft": frozenset({"scheduled", "running", "cancelled"}),
+    "scheduled": frozenset({"draft", "running", "cancelled"}),
+    "running": frozenset({"paused", "completed", "cancelled"}),
+    "paused": frozenset({"running", "cancelled"}),
+    "completed": frozenset(),
+    "cancelled": frozenset(),
+}
+PRESSED: Mapping[tuple[str, str], str] = {
+    ("draft", "running"): "campaign_started",
+    ("running", "paused"): "campaign_paused",
+    ("paused", "running"): "campaign_resumed",
+} | {(status, "cancelled"): "campaign_cancelled" for status in ("draft", "running", "paused")}
+"""What an operator did to move a campaign so."""
 RESENT_MOVES: Mapping[str, frozenset[str]] = MOVES | {
     "queued": MOVES["queued"] | {"sent", "failed"} | RAISED,
     "unknown": MOVES["unknown"] | {"queued"},
@@ -180,6 +194,8 @@ class Model:
     claims: dict[str, list[datetime]] = field(default_factory=lambda: defaultdict(list))
     open_ones: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     """What is not final, by campaign: enrolments and messages."""
+    moved: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    """From where to where each campaign went, in that order."""
 
     def take(self, what: str, old: Row | None, new: Row | None) -> None:
         """One line of the log."""
@@ -197,12 +213,21 @@ class Model:
             case _:
                 if what == "outbound_messages" and old and new:
                     self._moved(old, new)
+                if what == "campaigns" and old and new:
+                    self._campaign_moved(old, new)
                 if what == "campaigns" and row["status"] == "completed" and (left := self.open_ones[row["id"]]):
                     self._wrong(f"I4: campaign {row['id']} completes with {len(left)} things open")
                 self.rows[what, row.get("id") or row["workspace_id"]] = row
                 if what in ("outbound_messages", "contact_campaigns"):
                     of_campaign = self.open_ones[row["campaign_id"]]
                     (of_campaign.add if row["status"] in OPEN else of_campaign.discard)(row["id"])
+
+    def _campaign_moved(self, old: Row, new: Row) -> None:
+        before, after = old["status"], new["status"]
+        if before != after:
+            self.moved[new["id"]].append((before, after))
+            if after not in CAMPAIGN_MOVES[before]:
+                self._wrong(f"table: campaign {new['id']} went from {before} to {after}")
 
     def _moved(self, old: Row, new: Row) -> None:
         before, after = old["status"], new["status"]
@@ -331,6 +356,7 @@ def judge(conn: Connection, evidence: Evidence) -> Findings:
     _calls(evidence, model, findings)
     _ends(conn, evidence, model, findings)
     told = sorted(f"{evidence.names[workspace]}: {'; '.join(story)}" for workspace, story in stories.items())
+    findings.violations += _logged(conn, model)
     findings.histories = {hashlib.sha256(story.partition(": ")[2].encode()).hexdigest() for story in told}
     findings.digest = hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]
     return findings
@@ -393,6 +419,17 @@ def _ends(conn: Connection, evidence: Evidence, model: Model, findings: Findings
     left = conn.execute(text("SELECT count(*) FROM scheduled_actions")).scalar_one()
     if left:
         findings.violations.append(f"I2: {left} actions live for ever")
+
+
+def _logged(conn: Connection, model: Model) -> Iterable[str]:
+    """Every button that had its effect, and no other, stands in the audit log, in the order of the effects."""
+    told: defaultdict[str, list[str]] = defaultdict(list)
+    for row in conn.execute(text("SELECT subject_id, act FROM audit_log ORDER BY at, id")):
+        told[str(row.subject_id)].append(row.act)
+    for campaign_id in {*told, *model.moved}:
+        happened = [PRESSED[move] for move in model.moved[campaign_id] if move in PRESSED]
+        if told[campaign_id] != happened:
+            yield f"table: campaign {campaign_id}: {happened} happened, and {told[campaign_id]} was logged"
 
 
 def _untrue(row: Any, is_out: bool, assumes: bool, kinds: set[str]) -> Iterable[str]:

@@ -12,9 +12,9 @@ from cadenza.campaigns import invariants
 from cadenza.core.db import Database
 from local.postgres import EmbeddedPostgres
 from tests.store.chaos.oracle import WITNESS, Findings, Stop, judge
-from tests.store.chaos.script import Play, collide, run_out
+from tests.store.chaos.script import Play, collide, contend, run_out
 from tests.store.chaos.seams import Baton, Jitter, SeamDatabase, Seams
-from tests.store.chaos.worlds import Worlds, ids_of, make_worlds
+from tests.store.chaos.worlds import Services, Worlds, ids_of, make_worlds
 
 TEMPLATE = "chaos_template"
 
@@ -58,20 +58,33 @@ class Arena:
     def collide(self, seed: int, size: int, rounds: int) -> Findings:
         """``size`` worlds with threads side by side. The seed gives what they do, not who comes first."""
         jitter, counts = Jitter(seed), Counter[str]()
-        with self._worlds(seed, size, jitter) as worlds, ExitStack() as opened:
-            databases = [SeamDatabase(worlds.database.url, jitter) for _ in range(4)]
-            for database in databases:
-                opened.callback(database.close)
-            crew = [worlds.crew(database, jitter) for database in databases]
+        with self._worlds(seed, size, jitter) as worlds, self._crew(worlds, jitter, 4) as crew:
             return self._end(worlds, counts, collide(worlds, crew, jitter, rounds, counts), serial=False)
 
+    def contend(self, seed: int, size: int, rounds: int) -> Findings:
+        """``size`` worlds whose campaigns are drafts, and two operators at once. The seed gives what they press."""
+        jitter, counts = Jitter(seed), Counter[str]()
+        with self._worlds(seed, size, jitter, asleep=1.0) as worlds, self._crew(worlds, jitter, 2) as crew:
+            contend(worlds, crew, jitter, rounds, counts)
+            return self._end(worlds, counts, [], serial=False)
+
+    @staticmethod
     @contextmanager
-    def _worlds(self, seed: int, size: int, seams: Seams) -> Generator[Worlds]:
+    def _crew(worlds: Worlds, jitter: Jitter, size: int) -> Generator[list[Services]]:
+        """Processes, each with a database connection of its own."""
+        with ExitStack() as opened:
+            databases = [SeamDatabase(worlds.database.url, jitter) for _ in range(size)]
+            for database in databases:
+                opened.callback(database.close)
+            yield [worlds.crew(database, jitter) for database in databases]
+
+    @contextmanager
+    def _worlds(self, seed: int, size: int, seams: Seams, **given: float) -> Generator[Worlds]:
         name = f"chaos_{seed}"
         database = SeamDatabase(self.server.create(name, TEMPLATE), seams)
         try:
             with ids_of(seed):
-                yield make_worlds(seed, size, self.now, database, seams)
+                yield make_worlds(seed, size, self.now, database, seams, **given)
         finally:
             database.close()
             self.server.drop(name)

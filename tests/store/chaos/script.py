@@ -6,6 +6,7 @@ by side. Both end with `run_out`: time runs on without new trouble, until everyt
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -156,6 +157,8 @@ def operate(worlds: Worlds, world: World, counts: Counter[str], stopped: list[St
     counts[act] += 1
     with suppress(Conflict, Retryable):  # refused in this state; or the queue did not answer: the sweep makes up for it
         match act:
+            case "start":
+                campaigns.start(campaign_id)
             case "pause":
                 campaigns.pause(campaign_id, "operator")
                 _note(stopped, f"the pause of {campaign_id}", _of("campaign_id", campaign_id))
@@ -191,8 +194,9 @@ def operate(worlds: Worlds, world: World, counts: Counter[str], stopped: list[St
                     _note(stopped, "a suppression", _of("contact_id", world.people[person]), locked=False)
 
 
-# Pauses and cancellations are the services'; the other acts are the one row that their routes write.
+# What moves a campaign or a sender is the services'; the other acts are the one row that their routes write.
 _ACTS: dict[str, tuple[int, str]] = {
+    "start": (8, ""),
     "pause": (25, ""),
     "resume": (25, ""),
     "cancel": (4, ""),
@@ -238,6 +242,27 @@ def _lift(stopped: list[Stop] | None, what: str, at: float) -> None:
         ]
 
 
+def press(worlds: Worlds, world: World, rng: random.Random, counts: Counter[str]) -> None:
+    """Somebody presses one of the buttons that move a campaign."""
+    campaigns, campaign_id = worlds.campaigns(world), world.campaigns[0]
+    button = rng.choices(("start", "pause", "resume", "cancel"), weights=(4, 6, 6, 1))[0]
+    try:
+        match button:
+            case "start":
+                campaigns.start(campaign_id)
+            case "pause":
+                campaigns.pause(campaign_id)
+            case "resume":
+                campaigns.resume(campaign_id, rng.choice(list(ResumePolicy)))
+            case _:
+                campaigns.cancel(campaign_id)
+        counts[button] += 1
+    except Conflict:
+        counts[f"{button} refused"] += 1
+    except Retryable:
+        counts["came back"] += 1
+
+
 # --- side by side ------------------------------------------------------------------------------------------------
 
 
@@ -271,6 +296,29 @@ def collide(worlds: Worlds, crew: Sequence[Services], jitter: Jitter, rounds: in
     for what in {stop.what for stop in stops}:
         _lift(stops, what, monotonic())
     return stops
+
+
+def contend(worlds: Worlds, crew: Sequence[Services], jitter: Jitter, rounds: int, counts: Counter[str]) -> None:
+    """Two operators press the buttons of the same campaigns at once, while a sender and an executor work."""
+    post = worlds.post
+    for number in range(rounds):
+        ids = wanted(post.take(post.send, 1.0))
+        messages: list[Any] = [p.message for p in (*post.take(post.execution, 0.8), *post.due_wakes())]
+
+        def operator(seed: str) -> None:
+            rng = random.Random(seed)  # noqa: S311 - a seed that gives the same run again
+            for world in worlds.all:  # in the same order: they meet again and again
+                for _ in range(rng.choice((1, 1, 2))):
+                    press(worlds, world, rng, counts)
+
+        jobs: list[Callable[[], None]] = [
+            lambda ids=ids: crew[0].delivery.send(ids),
+            lambda messages=messages: crew[1].execution.handle([*messages, Sweep()]),
+            lambda number=number: operator(f"{worlds.seed}/{number}/one"),
+            lambda number=number: operator(f"{worlds.seed}/{number}/other"),
+        ]
+        _side_by_side(jobs, jitter, counts)
+        worlds.now += timedelta(seconds=worlds.rng.choice(JUMPS_S))
 
 
 _OPEN_BOOKS = """
@@ -308,10 +356,11 @@ def _side_by_side(jobs: Sequence[Callable[[], None]], jitter: Jitter, counts: Co
 
 
 def run_out(worlds: Worlds, jump: timedelta = timedelta(hours=11), most: int = 120) -> int:
-    """Time runs on, everything paused resumes, nothing is lost any more: how many jumps until all is final."""
+    """Time runs on, what rests starts or resumes, nothing is lost any more: how many jumps until all is final."""
     post, database = worlds.post, worlds.database
     post.lossy = False
     with database.worker() as conn:
+        asleep = set(conn.execute(text("SELECT id FROM campaigns WHERE status = 'draft'")).scalars())
         paused = set(conn.execute(text("SELECT id FROM campaigns WHERE status = 'paused'")).scalars())
         paused |= set(conn.execute(text("SELECT id FROM sender_identities WHERE paused_at IS NOT NULL")).scalars())
     for world in worlds.all:
@@ -319,6 +368,8 @@ def run_out(worlds: Worlds, jump: timedelta = timedelta(hours=11), most: int = 1
             worlds.senders(world).resume(world.sender_id)
         for campaign_id in paused & set(world.campaigns):
             worlds.campaigns(world).resume(campaign_id)
+        for campaign_id in asleep & set(world.campaigns):
+            worlds.campaigns(world).start(campaign_id)
     for jumps in range(most):
         _drain(worlds)
         if _all_final(worlds):

@@ -296,6 +296,7 @@ class Worlds:
     """The worlds, their services and the clock."""
 
     now: datetime
+    seed: int
     rng: random.Random
     database: SeamDatabase
     post: Post
@@ -357,8 +358,10 @@ def wanted(parcels: Sequence[Parcel]) -> list[MessageId]:
     return [message_id for p in parcels if isinstance(p.message, SendWanted) for message_id in p.message.message_ids]
 
 
-def make_worlds(seed: int, size: int, now: datetime, database: SeamDatabase, seams: Seams) -> Worlds:
-    """Fresh worlds; everybody is enrolled, nothing is sent yet."""
+def make_worlds(
+    seed: int, size: int, now: datetime, database: SeamDatabase, seams: Seams, asleep: float = 0.1
+) -> Worlds:
+    """Fresh worlds; everybody is enrolled, nothing is sent yet. ``asleep`` is how many campaigns are drafts still."""
     rng = random.Random(seed)  # noqa: S311 - a seed that gives the same run again
 
     def clock() -> datetime:
@@ -367,20 +370,20 @@ def make_worlds(seed: int, size: int, now: datetime, database: SeamDatabase, sea
     post = Post(rng, clock)
     provider = ChanceProvider(rng, seams, post)
     services = wire(database, seams, post, dict.fromkeys(SERVICES, provider), clock)
-    worlds = Worlds(now, rng, database, post, provider, services, gaps=rng.random() < 0.5)
+    worlds = Worlds(now, seed, rng, database, post, provider, services, gaps=rng.random() < 0.5)
     with database.worker() as conn:
-        enrolments = _seed(conn, worlds, size)
+        enrolments = _seed(conn, worlds, size, asleep)
         follow_up = apply(conn, [(enrolment_id, Enrol()) for enrolment_id in enrolments], now)
     services.dispatcher.dispatch(follow_up, now)
     return worlds
 
 
-def _seed(conn: Connection, worlds: Worlds, size: int) -> list[EnrolmentId]:
-    """Insert the worlds, a statement a table; the enrolments are drafts."""
+def _seed(conn: Connection, worlds: Worlds, size: int, asleep: float) -> list[EnrolmentId]:
+    """Insert the worlds, a statement a table; the enrolments are drafts. Those of running campaigns."""
     rows: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     plan_id, parsed = new_id(), parse_plan(PLAN)
     for number in range(size):
-        _add_world(worlds, rows, number, plan_id)
+        _add_world(worlds, rows, number, plan_id, asleep)
     plan = {"id": plan_id, "workspace_id": worlds.all[0].workspace_id, "hash": content_hash(parsed), "version": "1.1"}
     rows["campaign_plans"].append({**plan, "plan": parsed.to_json(), "created_at": worlds.now})
     for table in _IN_ORDER:
@@ -392,7 +395,8 @@ def _seed(conn: Connection, worlds: Worlds, size: int) -> list[EnrolmentId]:
             """),
             {"rows": json.dumps(rows[table], default=str)},
         )
-    return [row["id"] for row in rows["contact_campaigns"]]
+    running = {row["id"] for row in rows["campaigns"] if row["status"] is CampaignStatus.RUNNING}
+    return [row["id"] for row in rows["contact_campaigns"] if row["campaign_id"] in running]
 
 
 _IN_ORDER = (
@@ -408,7 +412,9 @@ _IN_ORDER = (
 )
 
 
-def _add_world(worlds: Worlds, rows: Mapping[str, list[dict[str, Any]]], number: int, plan_id: UUID) -> None:
+def _add_world(
+    worlds: Worlds, rows: Mapping[str, list[dict[str, Any]]], number: int, plan_id: UUID, asleep: float
+) -> None:
     """One world's rows: three people in its first campaign, one of them in the second, too."""
     rng, name = worlds.rng, f"w{number}"
     world = World(
@@ -443,6 +449,7 @@ def _add_world(worlds: Worlds, rows: Mapping[str, list[dict[str, Any]]], number:
         "sender_identities",
         **ours,
         id=world.sender_id,
+        name="Ada",
         email=f"ada@{name}.example",
         postal_address="Musterweg 1",
         provider=SERVICES[number % len(SERVICES)],
@@ -463,7 +470,7 @@ def _add_world(worlds: Worlds, rows: Mapping[str, list[dict[str, Any]]], number:
             sender_id=world.sender_id,
             name="c",
             kind=CampaignKind.AI,
-            status=CampaignStatus.RUNNING,
+            status=CampaignStatus.DRAFT if rng.random() < asleep else CampaignStatus.RUNNING,
             brief={"offering": "a test"},
             daily_cap=rng.choice((None, None, 1, 3)),
             updated_at=worlds.now,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,7 +19,7 @@ from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId, WorkspaceId
-from cadenza.core.states import AuditAct, CampaignStatus, ResumePolicy
+from cadenza.core.states import CAMPAIGN_UNBEGUN, AuditAct, CampaignStatus, ResumePolicy
 from cadenza.delivery import reputation
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES
@@ -63,7 +63,7 @@ class Campaigns:
             campaign = self._find(conn, campaign_id)
             if missing := _missing(conn, campaign, self.public_url):
                 raise Conflict("the campaign cannot start yet", tuple(missing))
-            self._move(conn, campaign, CampaignStatus.RUNNING, AuditAct.CAMPAIGN_STARTED)
+            self._move(conn, campaign, CampaignStatus.RUNNING, AuditAct.CAMPAIGN_STARTED, only_from=CAMPAIGN_UNBEGUN)
             followed = follow(conn, campaign_id, now)
         self._go_on(campaign_id, followed, now)
 
@@ -135,11 +135,19 @@ class Campaigns:
         return campaign
 
     def _move(
-        self, conn: Connection, campaign: store.Campaign, target: CampaignStatus, act: AuditAct, **detail: str
+        self,
+        conn: Connection,
+        campaign: store.Campaign,
+        target: CampaignStatus,
+        act: AuditAct,
+        *,
+        only_from: Collection[CampaignStatus] = tuple(CampaignStatus),
+        **detail: str,
     ) -> None:
         now = self.clock()
-        if not store.move(conn, campaign.id, target, detail.get("reason", ""), now):
-            raise Conflict(f"a campaign that is {campaign.status} cannot become {target}")
+        if not store.move(conn, campaign.id, target, detail.get("reason", ""), now, only_from=only_from):
+            verb = act.removeprefix("campaign_")
+            raise Conflict(f"a campaign that is {campaign.status} cannot be {verb}")
         audit.record(conn, self.workspace_id, act, now, key_id=self.key_id, subject_id=campaign.id, detail=detail)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -151,7 +151,15 @@ def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
     )
 
 
-def move(conn: Connection, campaign_id: CampaignId, target: CampaignStatus, reason: str, now: datetime) -> bool:
+def move(
+    conn: Connection,
+    campaign_id: CampaignId,
+    target: CampaignStatus,
+    reason: str,
+    now: datetime,
+    *,
+    only_from: Collection[CampaignStatus] = tuple(CampaignStatus),
+) -> bool:
     """Move the campaign. False (zero rows): its state does not allow it, or there is no such campaign."""
     moved = conn.execute(
         text("""
@@ -170,7 +178,7 @@ def move(conn: Connection, campaign_id: CampaignId, target: CampaignStatus, reas
             "running": CampaignStatus.RUNNING,
             "paused": CampaignStatus.PAUSED,
             "ended": not CAMPAIGN_MOVES[target],
-            "sources": list(sources(CAMPAIGN_MOVES, target)),
+            "sources": [state for state in sources(CAMPAIGN_MOVES, target) if state in only_from],
         },
     )
     return moved.rowcount > 0

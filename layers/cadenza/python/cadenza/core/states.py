@@ -83,6 +83,9 @@ CAMPAIGN_MOVES: Mapping[CampaignStatus, frozenset[CampaignStatus]] = {
 }
 
 
+CAMPAIGN_UNBEGUN: tuple[CampaignStatus, ...] = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
+"""From these a start leads on. From `CampaignStatus.PAUSED` only a resume does: it says what becomes of the pause."""
+
 CAMPAIGN_ENDED: tuple[CampaignStatus, ...] = tuple(status for status, targets in CAMPAIGN_MOVES.items() if not targets)
 """From these there is no way on."""
 
