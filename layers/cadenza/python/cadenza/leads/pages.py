@@ -25,8 +25,8 @@ from pydantic import JsonValue
 from cadenza.core.errors import CadenzaError
 from cadenza.leads.microdata import read_microdata
 from cadenza.leads.model import LinkedAddress, Page, StructuredData
-from cadenza.leads.revealed import is_hidden, reveal
-from cadenza.leads.unseen import unseen_texts
+from cadenza.leads.revealed import reveal
+from cadenza.leads.unseen import is_hidden, unseen_texts
 
 _LXML: Any = import_module("lxml.etree")  # it has no types
 

@@ -15,6 +15,7 @@ from bs4 import BeautifulSoup, Tag
 from bs4.element import NavigableString
 
 from cadenza.leads.domains import same_site
+from cadenza.leads.unseen import HIDDEN_STYLE
 
 _MOST = 200
 """Of anything on one page: a page that hides more addresses than this is no company's."""
@@ -22,10 +23,6 @@ _MOST = 200
 _ADDRESS = re.compile(r"[\w.+%'-]{1,64}@[\w-]+(?:\.[\w-]+)+")
 _HOST = re.compile(r"[\w-]+(?:\.[\w-]+)+")
 _LOCAL = re.compile(r"[A-Za-z][\w.+-]{1,40}")
-_HIDDEN_STYLE = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|(?:left|top|text-indent)\s*:\s*-\d{3,}", re.IGNORECASE
-)
-_HIDDEN_DEPTH = 12
 _MAX_TRAP_CHARS = 40
 
 
@@ -48,18 +45,12 @@ def reveal(soup: BeautifulSoup, url: str, source: str) -> None:
 
 def _traps(soup: BeautifulSoup) -> None:
     """``anna<span style="display:none">.x</span>@…``. Longer hidden text stays, to be judged."""
-    for tag in soup.find_all(["span", "i", "b", "em", "small"], style=_HIDDEN_STYLE, limit=_MOST):
+    for tag in soup.find_all(["span", "i", "b", "em", "small"], style=HIDDEN_STYLE, limit=_MOST):
         beside = "".join(
             str(text) for text in (tag.previous_sibling, tag.next_sibling) if type(text) is NavigableString
         )
         if "@" in beside and len(tag.get_text()) <= _MAX_TRAP_CHARS:
             tag.decompose()
-
-
-def is_hidden(tag: Tag) -> bool:
-    """Whether a browser would not show ``tag``, as far as the markup itself says so."""
-    around = (tag, *(parent for parent, _ in zip(tag.parents, range(_HIDDEN_DEPTH), strict=False)))
-    return any(t.has_attr("hidden") or _HIDDEN_STYLE.search(str(t.get("style", ""))) for t in around)
 
 
 def _show(tag: Tag, address: str) -> None:

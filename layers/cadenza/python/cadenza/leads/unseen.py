@@ -17,7 +17,7 @@ _MAX_CHARS = 50_000
 _DEPTH = 12
 _MIN_CHARS = 8
 
-_HIDDEN = re.compile(
+HIDDEN_STYLE = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|opacity\s*:\s*0?\.?0*(?![.\d])|"
     r"font-size\s*:\s*(?:0|[0-3](?:\.\d+)?px|0?\.[0-2]\d*r?em)(?![\d.])|"
     r"(?:left|right|top|text-indent|margin-left)\s*:\s*-\d{3,}|clip\s*:\s*rect\(\s*0|clip-path\s*:\s*inset\(\s*(?:50|100)%|"
@@ -52,13 +52,21 @@ def unseen_texts(soup: BeautifulSoup) -> tuple[str, ...]:
     return tuple(texts)
 
 
+def is_hidden(tag: Tag) -> bool:
+    """Whether ``tag``, or what it stands in, says by itself that a browser shall not show it."""
+    return any(_hides_itself(around) for around in (tag, *islice(tag.parents, _DEPTH)))
+
+
 def _hides(tag: Tag, classes: frozenset[str]) -> bool:
     if tag.name in {"script", "style", "head", "html", "body"}:
         return False
-    style = str(tag.get("style", ""))
     own = tag.get("class")
     named = classes.intersection(own if isinstance(own, list) else ())
-    return tag.has_attr("hidden") or bool(named) or bool(_HIDDEN.search(style)) or _pale(tag, style)
+    return _hides_itself(tag) or bool(named) or _pale(tag, str(tag.get("style", "")))
+
+
+def _hides_itself(tag: Tag) -> bool:
+    return tag.has_attr("hidden") or bool(HIDDEN_STYLE.search(str(tag.get("style", ""))))
 
 
 def _pale(tag: Tag, style: str) -> bool:
@@ -73,4 +81,4 @@ def _hidden_classes(soup: BeautifulSoup) -> Iterator[str]:
     for sheet in soup.find_all("style"):
         # What stands behind the first @media may be hidden on some screens only.
         rules = sheet.get_text().partition("@media")[0]
-        yield from (match[1] for match in _RULE.finditer(rules) if _HIDDEN.search(match[2]))
+        yield from (match[1] for match in _RULE.finditer(rules) if HIDDEN_STYLE.search(match[2]))
