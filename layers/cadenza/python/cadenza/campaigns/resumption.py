@@ -177,14 +177,15 @@ _LOCK = text(f"""
 _MOVE_MESSAGES = text(f"""
     UPDATE outbound_messages m
     SET due_at = m.due_at + {_BY}, closes_at = CASE WHEN m.closes_at IS NOT NULL THEN m.due_at + {_BY} END,
-        booked_on = NULL
+        booked_on = NULL, enqueued_at = NULL
     FROM contact_campaigns e
     WHERE e.id = m.enrolment_id AND {_ACTIVE} AND {_QUEUED}
 """)
 
 _MOVE_ACTIONS = text(f"""
     UPDATE scheduled_actions a
-    SET due_at = a.due_at + {_BY}, closes_at = NULL, why = a.why || jsonb_build_array(CAST(:why AS text))
+    SET due_at = a.due_at + {_BY}, closes_at = NULL, why = a.why || jsonb_build_array(CAST(:why AS text)),
+        status = '{ActionStatus.PENDING}', enqueued_at = NULL
     FROM contact_campaigns e WHERE e.id = a.enrolment_id AND {_ACTIVE}
 """)
 
@@ -218,7 +219,8 @@ _SPREAD = text(f"""
 
 _SKIP_STALE = text("UPDATE campaigns SET skip_due_before = :now WHERE id = :id")
 
-# Hints that were under way when the pause began have been used up by now, or find nothing to do.
+# Hints that were under way when the pause began have been used up by now, or find nothing to do. (What a shift has
+# moved has none already: no row is written twice for that.)
 _FORGET_HINTS = text(f"""
     WITH actions AS (
         UPDATE scheduled_actions SET status = '{ActionStatus.PENDING}', enqueued_at = NULL
