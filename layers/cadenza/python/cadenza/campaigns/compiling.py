@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from cadenza.campaigns.content_model import NewTemplate, Step, Template
-from cadenza.campaigns.enrolment import compile_for_mail
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.campaigns.model import CampaignBrief, SampleRecipient, SampleSender
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.ids import TemplateId

@@ -102,14 +102,14 @@ class Contents:
         return workflow_id, findings
 
     def replace_workflow(
-        self, workflow_id: WorkflowId, content: NewWorkflow | None, seen: AbstractSet[str] | None
+        self, workflow_id: WorkflowId, content: NewWorkflow, seen: AbstractSet[str] | None
     ) -> tuple[Finding, ...]:
         """Replace all of a workflow; what is to be said about it. ``seen``: see `etags.expect`.
 
         Raises:
             NotFound: No such workflow.
             Overtaken: It is not the version that was seen.
-            InvalidInput: There is no ``content``, a step names no template, or it could not be sent.
+            InvalidInput: A step names no template of this workspace, or it could not be sent.
         """
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
@@ -117,8 +117,6 @@ class Contents:
             if found is None:
                 raise NotFound("workflow", workflow_id)
             etags.expect(seen, etags.tag_of(found.content), "workflow")
-            if content is None:
-                raise InvalidInput("a workflow is replaced as a whole", (FieldProblem("", "give name and steps"),))
             _know_templates(conn, content)
             store.save_workflow(conn, self.workspace_id, workflow_id, content, now)
             findings = check_workflow(_steps(conn, workflow_id))

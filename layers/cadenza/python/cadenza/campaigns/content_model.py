@@ -30,7 +30,7 @@ Delay = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100),
 
 
 class NewTemplate(BaseModel):
-    """A mail with variables, such as ``{{ first_name }}``. With ``html_body`` it has two forms, else plain text only."""
+    """A mail with variables, such as ``{{ first_name }}``. With ``html_body`` it has two forms."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
