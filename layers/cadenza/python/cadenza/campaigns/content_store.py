@@ -133,7 +133,7 @@ def delete_workflow(conn: Connection, workflow_id: WorkflowId) -> None:
 
 def workflow_is_known(conn: Connection, workflow_id: WorkflowId) -> bool:
     """Whether there is such a workflow; it is kept from being deleted until the transaction ends."""
-    query = text("SELECT FROM workflows WHERE id = :id FOR KEY SHARE")
+    query = text("SELECT id FROM workflows WHERE id = :id FOR KEY SHARE")
     return conn.execute(query, {"id": workflow_id}).first() is not None
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
@@ -171,7 +171,7 @@ def save(conn: Connection, campaign_id: CampaignId, said: NewCampaign, now: date
     )
 
 
-def _row(said: NewCampaign) -> dict[str, object]:
+def _row(said: NewCampaign) -> dict[str, Any]:
     return said.model_dump(exclude={"kind", "brief", "rules"}) | {
         "brief": said.brief.model_dump_json(),
         "rules": said.rules.model_dump_json(exclude_none=True),
@@ -189,14 +189,17 @@ def find(conn: Connection, campaign_id: CampaignId, *, lock: bool = False, to_mo
 def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
     # An ended campaign may have lost its content, and an old one may say less than is asked for today: no validation.
     said = NewCampaign.model_construct(
-        **{name: getattr(row, name) for name in NewCampaign.model_fields}
-        | {
-            "kind": CampaignKind(row.kind),
-            "type": CampaignType(row.type),
-            "brief": CampaignBrief.model_validate(row.brief),
-            "rules": CampaignRules.model_validate(row.rules),
-            "approval_mode": ApprovalMode(row.approval_mode) if row.approval_mode is not None else None,
-        }
+        name=row.name,
+        kind=CampaignKind(row.kind),
+        type=CampaignType(row.type),
+        sender_id=row.sender_id,
+        template_id=row.template_id,
+        workflow_id=row.workflow_id,
+        brief=CampaignBrief.model_validate(row.brief),
+        rules=CampaignRules.model_validate(row.rules),
+        daily_cap=row.daily_cap,
+        approval_mode=ApprovalMode(row.approval_mode) if row.approval_mode is not None else None,
+        approval_first_n=row.approval_first_n,
     )
     return Campaign(
         row.id,
