@@ -189,6 +189,14 @@ def test_people_come_before_the_content(api: Client, database: Database, path: s
     assert column(database, "contact_campaigns.current_node") == ["step_1"]
 
 
+def test_a_site_is_shown_with_a_campaign_that_offers_nothing_of_its_own(api: Client, queues: Queues, path: str):
+    """Broken, a lead of a workflow campaign could not be looked at."""
+    lead = api.post("/v1/leads", {"url": "harbour-kitchens.example", "campaign_id": path.rpartition("/")[2]})
+    assert api.get(f"/v1/leads/{lead['id']}")["status"] == "new"
+    assert api.post(f"{path}/start")["status"] == "running", "a site under way is somebody to write to"
+    assert queues.take("lead-analysis")
+
+
 # --- changes -----------------------------------------------------------------------------------------------------
 
 
