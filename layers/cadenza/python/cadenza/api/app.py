@@ -22,6 +22,8 @@ from cadenza.api.routes import (
     leads,
     operations,
     plans,
+    reports,
+    schedules,
     senders,
     suppressions,
 )
@@ -45,6 +47,8 @@ def build(office: Office) -> APIGatewayHttpResolver:
         contacts.routes,
         senders.routes,
         campaigns.routes,
+        schedules.routes,
+        reports.routes,
         enrolments.routes,
         approvals.routes,
         plans.routes,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints, computed_field
 
+from cadenza.campaigns.counts import SendCounts
 from cadenza.campaigns.model import CampaignBrief, WarmUp
 from cadenza.campaigns.timeline import Entry
 from cadenza.contacts.model import ContactKind
@@ -243,8 +244,11 @@ class Counts(Answer):
     jobs: Mapping[JobStatus, int]
 
 
-class CampaignDetail(Campaign):
-    """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone."""
+class CampaignDetail(Campaign, SendCounts):
+    """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone.
+
+    ``emails_scheduled`` is ``sent + failed + skipped + remaining``; ``not_reached`` was ahead of enrolments that ended.
+    """
 
     brief: CampaignBrief
     rules: CampaignRules

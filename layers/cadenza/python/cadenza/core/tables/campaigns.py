@@ -6,6 +6,7 @@ from sqlalchemy import (
     CHAR,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Index,
     Integer,
@@ -121,6 +122,7 @@ campaign_plans = Table(
     document("plan"),
     words("source"),
     instant("created_at"),
+    Column("shape", Text, Computed("plan_shape(plan)", persisted=True)),
     UniqueConstraint("workspace_id", "hash"),
 )
 
