@@ -61,7 +61,7 @@ def campaign_schedule(
         _ENROLMENTS.c.contact_id: which.contact_id,
     }
     people = queries.told(tables.contacts, models.Enrolled, "contact")
-    query = select(_ENROLMENTS.c.id, people).join(tables.contacts).where(*equal(wanted), *_may_have(which.state))
+    query = select(_ENROLMENTS, people).join(tables.contacts).where(*equal(wanted), *_may_have(which.state))
     page = page_of(conn, EnrolmentOnItsWay, query, _ENROLMENTS.c.id, part)
     found = schedules(conn, campaign, [EnrolmentId(one.id) for one in page.items], now)
     return CampaignSchedule(

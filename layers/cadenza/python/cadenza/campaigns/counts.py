@@ -82,7 +82,7 @@ def send_counts(conn: Connection, campaign_id: CampaignId) -> SendCounts:
 def _ahead(conn: Connection, groups: list[_Group]) -> Counter[bool]:
     """How many sends lie ahead of the enrolments that go on, and of those that have ended."""
     example = {group.shape: group.plan_id for group in groups}
-    plans = compiled_plans(conn, example.values()) if groups else {}
+    plans = compiled_plans(conn, example.values())
     known: dict[tuple[str, Stand], int] = {}
     ahead = Counter[bool]()
     for group in groups:
