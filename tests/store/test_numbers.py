@@ -18,11 +18,13 @@ from cadenza.campaigns.schedule import ScheduledSend, SendState, pace, schedules
 from cadenza.core.ids import CampaignId, EnrolmentId
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.core.states import MessageStatus
+from cadenza.engine.completion import complete_campaigns
 from local.postgres import EmbeddedPostgres
 from tests.conftest import TEMPLATE
 from tests.store.chaos.script import Play, run_out
 from tests.store.chaos.seams import Baton, SeamDatabase
 from tests.store.chaos.worlds import Worlds, ids_of, make_worlds
+from tests.store.sending import World
 
 SIZE, ROUNDS, STEPS = 12, 6, 24
 SENT = {MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.BOUNCED, MessageStatus.COMPLAINED}
@@ -222,3 +224,18 @@ def figures(rows: list[Row]) -> Figures:
         for told in tell & {"sent", "opened", "clicked", "replied", "unsubscribed"}:
             people.setdefault("people" if told == "sent" else f"people_{told}", set()).add(row["contact_id"])
     return Figures.model_validate({**count, **{name: len(who) for name, who in people.items()}})
+
+
+# --- completion --------------------------------------------------------------------------------------------------
+
+
+def test_an_outcome_in_the_middle_of_a_campaign_holds_nobody_up(world: World):
+    """Broken, every outcome of a large campaign would wait for the claims of its other messages, and they for it."""
+    scene = world.scene()
+    world.message(scene)
+    held = "SELECT id FROM campaigns FOR SHARE"
+    with world.database.worker() as claiming, world.database.worker() as conn:
+        claiming.execute(text(held))
+        conn.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        assert complete_campaigns(conn, [scene.campaign_id], world.now) == []
+        assert conn.execute(text("SELECT pg_current_xact_id_if_assigned()")).scalar_one() is None, "nothing is written"
