@@ -100,7 +100,7 @@ _STATEMENTS = (
     """UPDATE contact_campaigns e
        SET plan_id = e.id, status = s.status, current_node = s.node, visit = s.visit, entered_at = :now,
            anchor_at = CASE WHEN s.visit > 0 THEN CAST(:now AS timestamptz) END, seq = s.visit
-       FROM (SELECT id, CASE WHEN mod(n, 10) = 0 THEN 'draft' WHEN mod(n, 10) = 1 THEN 'stopped' ELSE 'active' END AS status,
+       FROM (SELECT id, CASE mod(n, 10) WHEN 0 THEN 'draft' WHEN 1 THEN 'stopped' ELSE 'active' END AS status,
                     CASE WHEN mod(n, 10) = 0 THEN '' WHEN mod(n, 2) = 0 THEN 'intro' ELSE 'again' END AS node,
                     CASE WHEN mod(n, 10) = 0 THEN 0 WHEN mod(n, 2) = 0 THEN 1 ELSE 2 END AS visit
              FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM contact_campaigns) numbered) s

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, computed_field
@@ -177,7 +177,7 @@ class Funnel:
 
 def funnel(conn: Connection, scope: Scope, by: By, zone: str) -> Funnel:
     """What came of the scope's messages. Days are those of ``zone``, an IANA name that Postgres knows too."""
-    parameters = scope.parameters | {"most": MOST + 2} | ({"zone": zone} if by is By.DAY else {})
+    parameters = scope.parameters | {"most": MOST + 1} | ({"zone": zone} if by is By.DAY else {})
     rows = conn.execute(text(_funnel(scope, _BREAKDOWNS[by])), parameters).mappings().all()
     total = next((Figures.model_validate(dict(row)) for row in rows if row["total"]), Figures())
     lines = tuple(Line.model_validate(dict(row)) for row in rows if not row["total"])
@@ -191,7 +191,7 @@ class _Breakdown:
     key: str
     label: str = "''"
     join: str = ""
-    order: str = "sum(planned) DESC, key"
+    order: str = "planned DESC, key"
 
 
 _BREAKDOWNS: Final[Mapping[By, _Breakdown]] = {
@@ -205,7 +205,7 @@ _BREAKDOWNS: Final[Mapping[By, _Breakdown]] = {
     By.STEP: _Breakdown(
         "1 + (SELECT count(*) FROM outbound_messages b WHERE b.enrolment_id = s.enrolment_id AND b.visit < s.visit)",
         "s.node",
-        order="CAST(key AS int), label",
+        order="key, label",
     ),
     By.VERSION: _Breakdown(
         "p.id",
@@ -227,59 +227,83 @@ _ARRIVALS: Final = literals(
     SignalKind.UNSUBSCRIBED,
 )
 
-_HEARD: Final = f"""
-    SELECT v.message_id,
-           bool_or(v.kind IN ({_ARRIVALS})) AS seen,
-           bool_or(v.kind = '{SignalKind.BOUNCED}' AND v.hard IS TRUE) AS hard,
-           bool_or(v.kind = '{SignalKind.BOUNCED}' AND v.hard IS NOT TRUE) AS soft,
-           bool_or(v.kind IN ({_PROOFS}) AND {_HUMAN}) AS opened,
-           bool_or(v.kind = '{SignalKind.OPENED}') AS any_open,
-           bool_or(v.kind = '{SignalKind.CLICKED}' AND {_HUMAN}) AS clicked,
-           bool_or(v.kind = '{SignalKind.CLICKED}') AS any_click,
-           bool_or(v.kind = '{SignalKind.REPLIED}' AND {_HUMAN}) AS replied,
-           bool_or(v.kind = '{SignalKind.REPLIED}') AS any_reply,
-           bool_or(v.kind = '{SignalKind.COMPLAINED}') AS complained,
-           bool_or(v.kind = '{SignalKind.UNSUBSCRIBED}') AS unsubscribed
-    FROM sends s JOIN message_events v ON v.message_id = s.id
-    WHERE s.status IN ({_SENT})
-    GROUP BY v.message_id
-"""
+
+class _Heard(IntFlag):
+    """What became of a message, as bits: taking many events together is then one `bit_or`."""
+
+    SENT = 1
+    SEEN = 2
+    HARD = 4
+    SOFT = 8
+    OPENED = 16
+    ANY_OPEN = 32
+    CLICKED = 64
+    ANY_CLICK = 128
+    REPLIED = 256
+    ANY_REPLY = 512
+    COMPLAINED = 1024
+    UNSUBSCRIBED = 2048
+
+
+_BITS: Final[tuple[tuple[_Heard, str], ...]] = (
+    (_Heard.SEEN, f"v.kind IN ({_ARRIVALS})"),
+    (_Heard.HARD, f"v.kind = '{SignalKind.BOUNCED}' AND v.hard IS TRUE"),
+    (_Heard.SOFT, f"v.kind = '{SignalKind.BOUNCED}' AND v.hard IS NOT TRUE"),
+    (_Heard.OPENED, f"v.kind IN ({_PROOFS}) AND {_HUMAN}"),
+    (_Heard.ANY_OPEN, f"v.kind = '{SignalKind.OPENED}'"),
+    (_Heard.CLICKED, f"v.kind = '{SignalKind.CLICKED}' AND {_HUMAN}"),
+    (_Heard.ANY_CLICK, f"v.kind = '{SignalKind.CLICKED}'"),
+    (_Heard.REPLIED, f"v.kind = '{SignalKind.REPLIED}' AND {_HUMAN}"),
+    (_Heard.ANY_REPLY, f"v.kind = '{SignalKind.REPLIED}'"),
+    (_Heard.COMPLAINED, f"v.kind = '{SignalKind.COMPLAINED}'"),
+    (_Heard.UNSUBSCRIBED, f"v.kind = '{SignalKind.UNSUBSCRIBED}'"),
+)
+_BITS_OF_AN_EVENT: Final = " + ".join(f"CASE WHEN {condition} THEN {int(bit)} ELSE 0 END" for bit, condition in _BITS)
+
+
+def _has(bit: _Heard) -> str:
+    return f"bits & {int(bit)} > 0"
+
+
+def _only(bit: _Heard, *others: _Heard) -> str:
+    """The first of these, and none of the others."""
+    return " AND ".join([_has(bit), *(f"bits & {int(other)} = 0" for other in others)])
+
 
 _CONDITIONS: Final[Mapping[str, str]] = {
     "planned": "true",
-    "waiting": f"k.status IN ({literals(*MESSAGE_OPEN)})",
-    "failed": f"k.status = '{MessageStatus.FAILED}'",
-    "skipped": f"k.status = '{MessageStatus.SKIPPED}'",
-    "sent": f"k.status IN ({_SENT})",
-    "delivered": "h.seen AND NOT h.hard",
-    "arrived": f"k.status IN ({_SENT}) AND NOT coalesce(h.hard OR (h.soft AND NOT h.seen), false)",
-    "bounced_hard": "h.hard",
-    "bounced_soft": "h.soft AND NOT h.hard",
-    "opened": "h.opened",
-    "opened_by_machine": "h.any_open AND NOT h.opened",
-    "clicked": "h.clicked",
-    "clicked_by_machine": "h.any_click AND NOT h.clicked",
-    "replied": "h.replied",
-    "replied_by_machine": "h.any_reply AND NOT h.replied",
-    "complained": "h.complained",
-    "unsubscribed": "h.unsubscribed",
+    "waiting": f"status IN ({literals(*MESSAGE_OPEN)})",
+    "failed": f"status = '{MessageStatus.FAILED}'",
+    "skipped": f"status = '{MessageStatus.SKIPPED}'",
+    "sent": _has(_Heard.SENT),
+    "delivered": _only(_Heard.SEEN, _Heard.HARD),
+    "arrived": f"{_only(_Heard.SENT, _Heard.HARD)} AND ({_has(_Heard.SEEN)} OR bits & {int(_Heard.SOFT)} = 0)",
+    "bounced_hard": _has(_Heard.HARD),
+    "bounced_soft": _only(_Heard.SOFT, _Heard.HARD),
+    "opened": _has(_Heard.OPENED),
+    "opened_by_machine": _only(_Heard.ANY_OPEN, _Heard.OPENED),
+    "clicked": _has(_Heard.CLICKED),
+    "clicked_by_machine": _only(_Heard.ANY_CLICK, _Heard.CLICKED),
+    "replied": _has(_Heard.REPLIED),
+    "replied_by_machine": _only(_Heard.ANY_REPLY, _Heard.REPLIED),
+    "complained": _has(_Heard.COMPLAINED),
+    "unsubscribed": _has(_Heard.UNSUBSCRIBED),
 }
-_PEOPLE: Final = {
-    "people": "sent",
-    "people_opened": "opened",
-    "people_clicked": "clicked",
-    "people_replied": "replied",
-    "people_unsubscribed": "unsubscribed",
+_PEOPLE: Final[Mapping[str, str]] = {
+    "people": _has(_Heard.SENT),
+    "people_opened": _has(_Heard.OPENED),
+    "people_clicked": _has(_Heard.CLICKED),
+    "people_replied": _has(_Heard.REPLIED),
+    "people_unsubscribed": _has(_Heard.UNSUBSCRIBED),
 }
+_NAMES: Final = ", ".join((*_CONDITIONS, *_PEOPLE))
 
-# By person first: then people are counted by counting rows, which is cheaper than telling them apart for each figure.
-_BY_PERSON: Final = ", ".join(
-    f"count(*) FILTER (WHERE {condition}) AS {name}" for name, condition in _CONDITIONS.items()
-)
-_SUMS: Final = ", ".join(
-    [f"CAST(sum({name}) AS bigint) AS {name}" for name in _CONDITIONS]
-    + [f"count(*) FILTER (WHERE {figure} > 0) AS {name}" for name, figure in _PEOPLE.items()]
-)
+
+def _sums(figures: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"CAST(coalesce(sum(n) FILTER (WHERE {condition}), 0) AS bigint) AS {name}"
+        for name, condition in figures.items()
+    )
 
 
 def _funnel(scope: Scope, by: _Breakdown) -> str:
@@ -296,18 +320,33 @@ def _funnel(scope: Scope, by: _Breakdown) -> str:
             FROM (SELECT * FROM finished_actions f
                   WHERE {scope.conditions("f", "f.finished_at")} AND {DROPPED_SEND}) d
             JOIN contact_campaigns e ON e.id = d.enrolment_id
-        ), heard AS ({_HEARD}), keyed AS (
-            SELECT s.id, s.status, s.contact_id, coalesce(CAST({by.key} AS text), '') AS key,
-                   coalesce({by.label}, '') AS label
-            FROM sends s {by.join}
+        ), heard AS (
+            SELECT v.message_id, bit_or({_BITS_OF_AN_EVENT}) AS bits
+            FROM sends s JOIN message_events v ON v.message_id = s.id WHERE s.status IN ({_SENT})
+            GROUP BY v.message_id
+        ), keyed AS MATERIALIZED (
+            SELECT {by.key} AS key, coalesce({by.label}, '') AS label, s.contact_id, s.status,
+                   CASE WHEN s.status IN ({_SENT}) THEN {int(_Heard.SENT)} + coalesce(h.bits, 0) ELSE 0 END AS bits
+            FROM sends s {by.join} LEFT JOIN heard h ON h.message_id = s.id
+        ), messages AS (
+            SELECT key, label, status, bits, count(*) AS n FROM keyed GROUP BY 1, 2, 3, 4
+        ), persons AS MATERIALIZED (
+            SELECT key, label, contact_id, bit_or(bits) AS bits FROM keyed GROUP BY 1, 2, 3
         ), people AS (
-            SELECT k.key, k.label, GROUPING(k.key) = 1 AS total, {_BY_PERSON}
-            FROM keyed k LEFT JOIN heard h ON h.message_id = k.id
-            GROUP BY GROUPING SETS ((k.key, k.label, k.contact_id), (k.contact_id))
+            SELECT key, label, bits, count(*) AS n FROM persons GROUP BY 1, 2, 3
+        ), everybody AS (
+            SELECT bits, count(*) AS n
+            FROM (SELECT bit_or(bits) AS bits FROM persons GROUP BY contact_id) one GROUP BY bits
+        ), lines AS (
+            SELECT * FROM (SELECT key, label, {_sums(_CONDITIONS)} FROM messages GROUP BY 1, 2) m
+            JOIN (SELECT key AS of_key, label AS of_label, {_sums(_PEOPLE)} FROM people GROUP BY 1, 2) p
+                ON p.of_label = m.label AND p.of_key IS NOT DISTINCT FROM m.key
+            ORDER BY {by.order} LIMIT :most
         )
-        SELECT total, coalesce(key, '') AS key, coalesce(label, '') AS label, {_SUMS}
-        FROM people GROUP BY total, people.key, people.label
-        ORDER BY total DESC, {by.order} LIMIT :most
+        SELECT false AS total, coalesce(CAST(key AS text), '') AS key, label, {_NAMES} FROM lines
+        UNION ALL
+        SELECT true, '', '', {_NAMES}
+        FROM (SELECT {_sums(_CONDITIONS)} FROM messages) m, (SELECT {_sums(_PEOPLE)} FROM everybody) p
     """
 
 
