@@ -215,6 +215,7 @@ _BREAKDOWNS: Final[Mapping[By, _Breakdown]] = {
     By.DAY: _Breakdown("CAST(s.at AT TIME ZONE :zone AS date)", order="key"),
 }
 
+_AT: Final = "coalesce(m.sent_at, m.queued_at)"
 _SENT: Final = literals(*WAS_SENT)
 _HUMAN: Final = f"v.grade = '{Grade.HUMAN}'"
 _PROOFS: Final = literals(SignalKind.OPENED, SignalKind.CLICKED, SignalKind.REPLIED)
@@ -307,12 +308,13 @@ def _sums(figures: Mapping[str, str]) -> str:
 
 
 def _funnel(scope: Scope, by: _Breakdown) -> str:
-    """All of it is made of constants of this module."""
+    """All of it is made of constants of this module. The table is read again for its events: its size is known then."""
+    messages = scope.conditions("m", _AT)
     return f"""
         WITH sends AS MATERIALIZED (
             SELECT m.id, m.enrolment_id, m.campaign_id, m.contact_id, m.sender_id, m.node, m.visit, m.status,
-                   coalesce(m.sent_at, m.queued_at) AS at
-            FROM outbound_messages m WHERE {scope.conditions("m", "coalesce(m.sent_at, m.queued_at)")}
+                   {_AT} AS at
+            FROM outbound_messages m WHERE {messages}
             UNION ALL
             SELECT NULL, d.enrolment_id, d.campaign_id, e.contact_id, NULL, d.node, d.visit,
                    CASE d.reason WHEN '{NO_WINDOW}' THEN '{MessageStatus.FAILED}' ELSE '{MessageStatus.SKIPPED}' END,
@@ -322,7 +324,8 @@ def _funnel(scope: Scope, by: _Breakdown) -> str:
             JOIN contact_campaigns e ON e.id = d.enrolment_id
         ), heard AS (
             SELECT v.message_id, bit_or({_BITS_OF_AN_EVENT}) AS bits
-            FROM sends s JOIN message_events v ON v.message_id = s.id WHERE s.status IN ({_SENT})
+            FROM outbound_messages m JOIN message_events v ON v.message_id = m.id
+            WHERE {messages} AND m.status IN ({_SENT})
             GROUP BY v.message_id
         ), keyed AS MATERIALIZED (
             SELECT {by.key} AS key, coalesce({by.label}, '') AS label, s.contact_id, s.status,
@@ -399,7 +402,7 @@ def _reply_times(scope: Scope) -> str:
             SELECT greatest(0, extract(epoch FROM min(v.occurred_at) - m.sent_at)) AS took_s
             FROM message_events v JOIN outbound_messages m ON m.id = v.message_id
             WHERE v.workspace_id = :workspace_id AND v.kind = '{SignalKind.REPLIED}' AND {_HUMAN}
-              AND m.status IN ({_SENT}) AND {scope.conditions("m", "coalesce(m.sent_at, m.queued_at)")}
+              AND m.status IN ({_SENT}) AND {scope.conditions("m", _AT)}
             GROUP BY m.id, m.sent_at
         )
         SELECT count(*) AS replies, percentile_cont(0.5) WITHIN GROUP (ORDER BY took_s) AS median_s,
