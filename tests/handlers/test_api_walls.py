@@ -17,11 +17,14 @@ from cadenza.api.desk import Office
 from cadenza.core import jobs, tables
 from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
+from cadenza.core.messages import SignalKind
 from cadenza.core.states import CampaignStatus, JobStatus, Role
+from cadenza.delivery.outcomes import record
 from tests.handlers.api_client import Client, client, column, environment
 from tests.handlers.conftest import Queues
 from tests.handlers.test_api_contents import TEMPLATE
 from tests.store.builders import NOW, Scene, add_contact, add_lead, add_scene, add_workspace
+from tests.store.reacting import reported
 
 NOBODY = "00000000-0000-7000-8000-000000000001"
 OPEN = {("GET", "/healthz"), ("GET", "/v1/openapi.json"), ("GET", "/v1/plans/schema")}
@@ -171,6 +174,8 @@ def test_lists_show_ones_own_only(theirs: Client, mine: Client, database: Databa
         add_contact(conn, scene.workspace_id, add_lead(conn, scene.workspace_id))
         scene.add_message(conn)
         scene.add_message(conn, enrolment={"status": "draft", "approval": "wanted"})
+        answered = scene.add_message(conn, status="sent", sent_at=NOW)
+        record(conn, [reported(answered, SignalKind.REPLIED, NOW)], NOW)
         conn.execute(
             insert(tables.ai_usage),
             {"workspace_id": scene.workspace_id, "input_tokens": 1, "output_tokens": 1, "cost_usd_micros": 1}

@@ -14,6 +14,9 @@ from bench.seed import Seeded, seed_enrolments, seed_pending
 from cadenza.api import queries
 from cadenza.api.reading import Slice
 from cadenza.campaigns import approval_store
+from cadenza.campaigns.counts import send_counts
+from cadenza.campaigns.reports import By, Scope, funnel, reply_times
+from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId, MessageId, new_id
 from cadenza.core.messages import MailNature, MailReceived, SignalKind, SignalReported
@@ -284,6 +287,50 @@ def test_finding_what_a_mail_is_about(conn: Connection, seeded: list[Seeded]) ->
         for row in seeded[-20:]
     ]
     assert sequential_scans(conn, lambda: find_messages(conn, mails)) == []
+
+
+def test_counting_one_campaign(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, a look at a small campaign would read everybody's, and so would each page of its schedule."""
+    own = small_campaign(conn, seeded[-20:])
+
+    def run() -> None:
+        assert send_counts(conn, own).sent == 20
+        campaign = pace(conn, own)
+        assert campaign is not None
+        assert len(schedules(conn, campaign, [row.enrolment_id for row in seeded[-20:]], NOW)) == 20
+
+    assert sequential_scans(conn, run) == []
+
+
+@pytest.mark.parametrize("by", By)
+def test_reporting_on_some_days_or_one_campaign(conn: Connection, seeded: list[Seeded], by: By) -> None:
+    """If it failed, each report would read every mail ever sent, and every event."""
+    own = small_campaign(conn, seeded[-20:])
+    workspace_id = seeded[0].workspace_id
+    days = Scope(workspace_id, since=NOW + timedelta(days=1), until=NOW + timedelta(days=2))
+    assert sequential_scans(conn, lambda: funnel(conn, days, by, "Europe/Lisbon")) == []
+    campaign = Scope(workspace_id, own)
+    assert sequential_scans(conn, lambda: funnel(conn, campaign, by, "Europe/Lisbon")) == []
+    assert sequential_scans(conn, lambda: reply_times(conn, days)) == []
+    assert sequential_scans(conn, lambda: reply_times(conn, campaign)) == []
+
+
+def small_campaign(conn: Connection, rows: list[Seeded]) -> CampaignId:
+    """These enrolments and their messages, in a campaign of their own."""
+    campaign_id = CampaignId(new_id())
+    conn.execute(
+        text("""
+            INSERT INTO campaigns (id, workspace_id, name, kind, status, created_at, updated_at)
+            SELECT :id, workspace_id, 'small', kind, status, created_at, updated_at FROM campaigns LIMIT 1
+        """),
+        {"id": campaign_id},
+    )
+    for table, column in (("contact_campaigns", "id"), ("outbound_messages", "enrolment_id")):
+        conn.execute(
+            text(f"UPDATE {table} SET campaign_id = :id WHERE {column} = ANY(:ids)"),
+            {"id": campaign_id, "ids": [row.enrolment_id for row in rows]},
+        )
+    return campaign_id
 
 
 def test_looking_after_the_outbox(conn: Connection) -> None:

@@ -24,6 +24,8 @@ from cadenza.api.routes import (
     leads,
     operations,
     plans,
+    reports,
+    schedules,
     senders,
     suppressions,
 )
@@ -49,6 +51,8 @@ def build(office: Office) -> APIGatewayHttpResolver:
         campaigns.routes,
         campaign_changes.routes,
         contents.routes,
+        schedules.routes,
+        reports.routes,
         enrolments.routes,
         approvals.routes,
         plans.routes,

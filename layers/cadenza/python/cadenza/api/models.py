@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints, computed_field
 
+from cadenza.campaigns.counts import SendCounts
 from cadenza.campaigns.model import CampaignBrief, WarmUp
 from cadenza.campaigns.timeline import Entry
 from cadenza.contacts.model import ContactKind
@@ -245,8 +246,10 @@ class Counts(Answer):
     jobs: Mapping[JobStatus, int]
 
 
-class CampaignDetail(Campaign):
+class CampaignDetail(Campaign, SendCounts):
     """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone.
+
+    ``emails_scheduled`` is ``sent + failed + skipped + remaining``; ``not_reached`` was ahead of enrolments that ended.
 
     A template or workflow campaign has one plan (``plan_id``), null until somebody is enrolled or it starts.
     """

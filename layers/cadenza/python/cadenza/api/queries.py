@@ -22,7 +22,9 @@ from sqlalchemy import (
 from cadenza.api import approval_models, models, settings_models
 from cadenza.api.models import Page
 from cadenza.api.reading import Slice, all_of, equal, one_of, page_of
+from cadenza.campaigns.counts import send_counts
 from cadenza.core import tables
+from cadenza.core.ids import CampaignId
 from cadenza.core.states import (
     Approval,
     CampaignStatus,
@@ -62,8 +64,8 @@ def campaigns(conn: Connection, part: Slice, *, status: CampaignStatus | None) -
 def campaign_detail(conn: Connection, campaign_id: UUID) -> models.CampaignDetail:
     """One campaign with its counts."""
     query = select(_CAMPAIGNS).where(_CAMPAIGNS.c.id == campaign_id)
-    counts = _counts(conn, campaign_id)
-    return one_of(conn, models.CampaignDetail, query, "campaign", campaign_id, counts=counts)
+    counts, sends = _counts(conn, campaign_id), send_counts(conn, CampaignId(campaign_id))
+    return one_of(conn, models.CampaignDetail, query, "campaign", campaign_id, counts=counts, **dict(sends))
 
 
 def _counts(conn: Connection, campaign_id: UUID) -> models.Counts:
@@ -87,7 +89,7 @@ def _counts(conn: Connection, campaign_id: UUID) -> models.Counts:
     return models.Counts.model_validate(counts)
 
 
-def _told(table: Table, answer: type[models.Answer], name: str) -> ColumnElement[Any]:
+def told(table: Table, answer: type[models.Answer], name: str) -> ColumnElement[Any]:
     """The columns of ``table`` that ``answer`` tells, as one document."""
     parts = (part for field in answer.model_fields for part in (literal_column(f"'{field}'", Text), table.c[field]))
     return func.jsonb_build_object(*parts).label(name)
@@ -96,7 +98,7 @@ def _told(table: Table, answer: type[models.Answer], name: str) -> ColumnElement
 _ACTIONS = tables.scheduled_actions
 _ENROLLED = select(
     _ENROLMENTS,
-    _told(_CONTACTS, models.Enrolled, "contact"),
+    told(_CONTACTS, models.Enrolled, "contact"),
     select(func.min(_ACTIONS.c.due_at))
     .where(_ACTIONS.c.enrolment_id == _ENROLMENTS.c.id)
     .scalar_subquery()
@@ -137,9 +139,9 @@ _PLANS = tables.campaign_plans
 _DRAFTS = (
     select(
         _ENROLMENTS,
-        _told(_CAMPAIGNS, approval_models.CampaignOfDraft, "campaign"),
-        _told(_CONTACTS, models.Enrolled, "contact"),
-        case((_LEADS.c.id.is_not(None), _told(_LEADS, approval_models.LeadOfDraft, "lead"))).label("lead"),
+        told(_CAMPAIGNS, approval_models.CampaignOfDraft, "campaign"),
+        told(_CONTACTS, models.Enrolled, "contact"),
+        case((_LEADS.c.id.is_not(None), told(_LEADS, approval_models.LeadOfDraft, "lead"))).label("lead"),
         _PLANS.c.hash.label("plan_hash"),
         _PLANS.c.source,
         _PLANS.c.plan,

@@ -16,6 +16,7 @@ from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, PlanId, SenderI
 from cadenza.core.states import (
     CAMPAIGN_ENDED,
     CAMPAIGN_MOVES,
+    CAMPAIGN_UNBEGUN,
     Approval,
     ApprovalMode,
     CampaignKind,
@@ -28,8 +29,6 @@ from cadenza.core.states import (
 )
 from cadenza.core.tables.base import literals
 from cadenza.engine.rules import CampaignRules
-
-NOT_BEGUN: Final = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
 
 OPERATOR: Final = "operator"
 """Who wrote the plans that people give."""
@@ -70,7 +69,7 @@ class Campaign:
     @property
     def has_begun(self) -> bool:
         """Whether it has been started: from then on its content is fixed."""
-        return self.status not in NOT_BEGUN
+        return self.status not in CAMPAIGN_UNBEGUN
 
     @property
     def takes_in(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import Connection, text
 
@@ -16,6 +17,11 @@ from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId
 from cadenza.core.states import MESSAGE_OPEN, CampaignStatus, CampaignType, EnrolmentStatus, JobStatus, LeadStatus
 from cadenza.core.tables.base import literals
+
+_NOBODY_OPEN: Final = f"""
+    NOT EXISTS (SELECT FROM contact_campaigns e
+                WHERE e.campaign_id = c.id AND e.status IN ('{EnrolmentStatus.DRAFT}', '{EnrolmentStatus.ACTIVE}'))
+"""
 
 
 def completer(database: Database, clock: Clock) -> Callable[[Sequence[CampaignId]], None]:
@@ -34,12 +40,13 @@ def complete_campaigns(conn: Connection, ids: Sequence[CampaignId] | None, now: 
 
     Two statements: the lock first, so that nobody adds a lead meanwhile, then the check on a new snapshot. Run it in
     a transaction of its own after the one that ended something: of two that end the last two things, the later one
-    sees both. Zero rows: something is still open, or the campaign does not run.
+    sees both. While somebody's enrolment is open, nothing is locked: claims share that lock, and an outcome in the
+    middle of a campaign is none of their business. Zero rows: something is still open, or the campaign does not run.
     """
     candidates = conn.execute(
         text(f"""
-            SELECT id FROM campaigns
-            WHERE status = '{CampaignStatus.RUNNING}' AND (CAST(:all AS boolean) OR id = ANY(:ids))
+            SELECT id FROM campaigns c
+            WHERE status = '{CampaignStatus.RUNNING}' AND (CAST(:all AS boolean) OR id = ANY(:ids)) AND {_NOBODY_OPEN}
             ORDER BY id FOR UPDATE
         """),
         {"all": ids is None, "ids": list(ids or ())},
@@ -55,9 +62,7 @@ _COMPLETE = text(f"""
            OR (c.type <> '{CampaignType.FULLY_AUTOMATED}'
                AND (EXISTS (SELECT FROM campaign_leads l WHERE l.campaign_id = c.id)
                     OR EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id))))
-      AND NOT EXISTS (
-          SELECT FROM contact_campaigns e
-          WHERE e.campaign_id = c.id AND e.status IN ('{EnrolmentStatus.DRAFT}', '{EnrolmentStatus.ACTIVE}'))
+      AND {_NOBODY_OPEN}
       AND NOT EXISTS (
           SELECT FROM outbound_messages m WHERE m.campaign_id = c.id AND m.status IN ({literals(*MESSAGE_OPEN)}))
       AND NOT EXISTS (

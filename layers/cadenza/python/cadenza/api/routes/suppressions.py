@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
@@ -19,6 +18,7 @@ from cadenza.api.people_queries import SuppressionFilter
 from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations, Sheet
+from cadenza.api.sheets import ExportFormat
 from cadenza.contacts.addresses import guess, normal
 from cadenza.contacts.importing import ListFormat
 from cadenza.core.errors import FieldProblem, InvalidInput
@@ -30,13 +30,6 @@ MEDIA = {"text/csv": ListFormat.CSV, "application/x-ndjson": ListFormat.JSON_LIN
 EXPORT_LIMIT = 10_000
 """Some 2 MB: a function's answer may have 6."""
 COLUMNS = ("channel", "address", "reason", "note", "source", "created_at")
-
-
-class ExportFormat(StrEnum):
-    """How an export is written."""
-
-    JSON = "json"
-    CSV = "csv"
 
 
 @routes.operation("GET", "/v1/suppressions", role=Role.VIEWER)

@@ -7,6 +7,7 @@ from sqlalchemy import (
     TIMESTAMP,
     CheckConstraint,
     Column,
+    Computed,
     ForeignKey,
     Index,
     Integer,
@@ -141,6 +142,7 @@ campaign_plans = Table(
     document("plan"),
     words("source"),
     instant("created_at"),
+    Column("shape", Text, Computed("plan_shape(plan)", persisted=True)),
     UniqueConstraint("workspace_id", "hash"),
 )
 

@@ -115,6 +115,11 @@ Index(
 Index("ix_outbound_messages_campaign_id", outbound_messages.c.campaign_id, outbound_messages.c.status)
 Index("ix_outbound_messages_contact_id", outbound_messages.c.contact_id)
 Index(
+    "ix_outbound_messages_counted",
+    outbound_messages.c.workspace_id,
+    func.coalesce(outbound_messages.c.sent_at, outbound_messages.c.queued_at),
+)
+Index(
     "ix_outbound_messages_recipient_domain",
     outbound_messages.c.workspace_id,
     outbound_messages.c.recipient_domain,
@@ -152,6 +157,12 @@ message_events = Table(
     UniqueConstraint("provider", "provider_event_id"),
 )
 Index("ix_message_events_message_id", message_events.c.message_id, message_events.c.occurred_at)
+Index(
+    "ix_message_events_replied",
+    message_events.c.workspace_id,
+    message_events.c.message_id,
+    postgresql_where=text("kind = 'replied' AND grade = 'human'"),
+)
 
 send_quota = Table(
     "send_quota",

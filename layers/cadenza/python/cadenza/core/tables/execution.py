@@ -8,6 +8,12 @@ from sqlalchemy import ForeignKey as References
 from cadenza.core.states import ActionKind, ActionOutcome, ActionStatus
 from cadenza.core.tables.base import METADATA, document, instant, literals, one_of, reference, state, words
 
+DROPPED_SEND = f"""
+    kind = {literals(ActionKind.SEND)} AND outcome = {literals(ActionOutcome.CANCELLED)}
+    AND reason IN ('skipped', 'no_window')
+"""
+"""Of `finished_actions`: sends that ended without a message, made stale by a pause or without a window that opens."""
+
 # The hot tables reference the enrolment only: its own foreign keys vouch for workspace and campaign.
 
 scheduled_actions = Table(
@@ -65,6 +71,13 @@ finished_actions = Table(
     comment="append-only: where a live action goes when it ends",
 )
 Index("ix_finished_actions_enrolment_id", finished_actions.c.enrolment_id)
+Index(
+    "ix_finished_actions_dropped",
+    finished_actions.c.workspace_id,
+    finished_actions.c.campaign_id,
+    finished_actions.c.finished_at,
+    postgresql_where=text(DROPPED_SEND),
+)
 
 campaign_transitions = Table(
     "campaign_transitions",
