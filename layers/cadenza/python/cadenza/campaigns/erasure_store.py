@@ -146,7 +146,10 @@ class Tombstone:
 
 
 def own_plans(conn: Connection, contact_id: ContactId) -> dict[PlanId, dict[str, JsonValue]]:
-    """Plans that were written for this person and that nobody else runs on: others who were erased do not count."""
+    """Plans that were written for this person and that nobody else runs on: others who were erased do not count.
+
+    A campaign's own plan, from its template or workflow, was written for everybody.
+    """
     rows = conn.execute(
         text("""
             SELECT p.id, p.plan FROM campaign_plans p
@@ -157,6 +160,7 @@ def own_plans(conn: Connection, contact_id: ContactId) -> dict[PlanId, dict[str,
                            WHERE e.contact_id = :id)
               AND NOT EXISTS (SELECT FROM contact_campaigns e JOIN contacts k ON k.id = e.contact_id
                               WHERE e.plan_id = p.id AND k.id <> :id AND k.erased_at IS NULL)
+              AND NOT EXISTS (SELECT FROM campaigns c WHERE c.plan_id = p.id)
             ORDER BY p.id
         """),
         {"id": contact_id},

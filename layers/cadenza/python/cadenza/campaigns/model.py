@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from cadenza.core.ids import SenderId
+from cadenza.core.ids import SenderId, TemplateId, WorkflowId
 from cadenza.core.states import ApprovalMode, CampaignKind, CampaignType
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES, SMTP, SesAccount, SmtpAccount
@@ -42,8 +42,9 @@ class CampaignBrief(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    offering: Paragraph
-    """One or two whole sentences in the sender's own words ("We plan …"): they stand in the mails as they are."""
+    offering: Paragraph = ""
+    """One or two whole sentences in the sender's own words ("We plan …"): they stand in the mails as they are.
+    Needed where plans are written for each contact (kind ``ai``)."""
     goal: Paragraph = "a short first conversation"
     ask: Paragraph = ""
     """The closing question; "" lets the planner choose one."""
@@ -74,23 +75,80 @@ FirstN = Annotated[int, Field(ge=0, le=10_000, validate_default=True), AfterVali
 """Of `ApprovalMode.REVIEW_FIRST`; stands behind ``approval_mode`` in its model."""
 
 
+def _of_template(template_id: TemplateId | None, info: ValidationInfo) -> TemplateId | None:
+    return _content_of(CampaignKind.TEMPLATE, template_id, info)
+
+
+def _of_workflow(workflow_id: WorkflowId | None, info: ValidationInfo) -> WorkflowId | None:
+    return _content_of(CampaignKind.WORKFLOW, workflow_id, info)
+
+
+C = TypeVar("C", TemplateId, WorkflowId)
+
+
+def _content_of(needed_by: CampaignKind, content_id: C | None, info: ValidationInfo) -> C | None:
+    kind = info.data.get("kind", needed_by)
+    if content_id is not None and kind is not needed_by:
+        raise ValueError(f'a campaign of the kind "{kind}" has none: leave it out, or say "kind": "{needed_by}"')
+    return content_id
+
+
+TemplateOf = Annotated[TemplateId | None, AfterValidator(_of_template)]
+WorkflowOf = Annotated[WorkflowId | None, AfterValidator(_of_workflow)]
+"""With `TemplateOf`: stands behind ``kind`` in its model."""
+
+
 class NewCampaign(BaseModel):
-    """A campaign to create. It starts as a draft.
+    """A campaign to create. It starts as a draft, and what it lacks may be given until it starts.
+
+    Its ``kind`` says what it sends: ``ai`` a plan that is written for each contact from ``brief``; ``template`` one
+    mail, that of ``template_id``; ``workflow`` the mails of ``workflow_id``. Of ``brief`` the last two need nothing;
+    its ``time_zone`` and ``quiet_hours`` hold for them as well.
 
     ``approval_mode`` (with ``approval_first_n``) may be stricter than the workspace's: of the two the stricter holds.
+    What people have written needs no approval.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Line
-    kind: Literal[CampaignKind.AI] = CampaignKind.AI
+    kind: CampaignKind = CampaignKind.AI
     type: CampaignType = CampaignType.OUTREACH
     sender_id: SenderId | None = None
-    brief: CampaignBrief
+    template_id: TemplateOf = None
+    workflow_id: WorkflowOf = None
+    brief: CampaignBrief = Field(default=cast("CampaignBrief", None), validate_default=True)
     rules: CampaignRules = CampaignRules()
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
     approval_mode: ApprovalMode | None = None
     approval_first_n: FirstN = 0
+
+    @field_validator("brief", mode="before")
+    @classmethod
+    def _offers(cls, brief: object, info: ValidationInfo) -> object:
+        if brief is None and info.data.get("kind", CampaignKind.AI) is CampaignKind.AI:
+            raise ValueError("say what is offered: {offering, …}")
+        return CampaignBrief() if brief is None else brief
+
+
+class CampaignChange(BaseModel):
+    """What is to change of a campaign; what is left out stays. A ``brief`` or ``rules`` are replaced as a whole.
+
+    Null takes the sender, the content, the cap or the approval mode away. The kind stays: clone it to another one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Line | None = None
+    type: CampaignType | None = None
+    sender_id: SenderId | None = None
+    template_id: TemplateId | None = None
+    workflow_id: WorkflowId | None = None
+    brief: CampaignBrief | None = None
+    rules: CampaignRules | None = None
+    daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
+    approval_mode: ApprovalMode | None = None
+    approval_first_n: int | None = Field(default=None, ge=0, le=10_000)
 
 
 class WarmUp(BaseModel):

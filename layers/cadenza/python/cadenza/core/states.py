@@ -352,6 +352,20 @@ class AuditAct(StrEnum):
     CAMPAIGN_PAUSED = "campaign_paused"
     CAMPAIGN_RESUMED = "campaign_resumed"
     CAMPAIGN_CANCELLED = "campaign_cancelled"
+    CAMPAIGN_CHANGED = "campaign_changed"
+    CAMPAIGN_SCHEDULED = "campaign_scheduled"
+    CAMPAIGN_UNSCHEDULED = "campaign_unscheduled"
+    CAMPAIGN_NOT_STARTED = "campaign_not_started"
+    """Its hour had come, and something was missing."""
+    CAMPAIGN_CLOSED = "campaign_closed"
+    """It takes nobody in any more, and completes when all that it has is final."""
+    CAMPAIGN_CLONED = "campaign_cloned"
+    TEMPLATE_CREATED = "template_created"
+    TEMPLATE_CHANGED = "template_changed"
+    TEMPLATE_DELETED = "template_deleted"
+    WORKFLOW_CREATED = "workflow_created"
+    WORKFLOW_CHANGED = "workflow_changed"
+    WORKFLOW_DELETED = "workflow_deleted"
 
 
 class Role(StrEnum):

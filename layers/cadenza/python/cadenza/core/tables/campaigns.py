@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     CHAR,
+    TIMESTAMP,
     CheckConstraint,
     Column,
     ForeignKey,
@@ -51,8 +52,12 @@ templates = Table(
     instant("created_at"),
     instant("updated_at"),
 )
+Index("ix_templates_workspace_id", templates.c.workspace_id)
 
-workflows = Table("workflows", METADATA, public_id(), workspace_id(), words("name"), instant("created_at"))
+workflows = Table(
+    "workflows", METADATA, public_id(), workspace_id(), words("name"), instant("created_at"), instant("updated_at")
+)
+Index("ix_workflows_workspace_id", workflows.c.workspace_id)
 
 workflow_steps = Table(
     "workflow_steps",
@@ -65,6 +70,7 @@ workflow_steps = Table(
     Column("delay", Text, nullable=False, comment="ISO 8601 duration after the step before"),
     UniqueConstraint("workflow_id", "position"),
 )
+Index("ix_workflow_steps_template_id", workflow_steps.c.template_id)
 
 campaigns = Table(
     "campaigns",
@@ -92,12 +98,26 @@ campaigns = Table(
     Column("approval_mode", Text, comment="null: the workspace's; of the two the stricter holds"),
     Column("approval_first_n", Integer, nullable=False, server_default=text("0")),
     instant("skip_due_before", nullable=True),
+    Column(
+        "plan_id",
+        Uuid,
+        ForeignKey("campaign_plans.id"),
+        comment="what its template or workflow compiles to; fixed by the start; null: none yet",
+    ),
+    Column("intake_closed_at", TIMESTAMP(timezone=True), comment="since then it takes nobody in; null: it does"),
     one_of("kind", CampaignKind),
     one_of("type", CampaignType),
     one_of("status", CampaignStatus),
     one_of("approval_mode", ApprovalMode),
 )
 Index("ix_campaigns_workspace_id", campaigns.c.workspace_id)
+for _name in ("template_id", "workflow_id", "plan_id"):
+    Index(f"ix_campaigns_{_name}", campaigns.c[_name], postgresql_where=text(f"{_name} IS NOT NULL"))
+Index(
+    "ix_campaigns_starts_at",
+    campaigns.c.starts_at,
+    postgresql_where=text(f"status = {literals(CampaignStatus.SCHEDULED)}"),
+)
 
 campaign_leads = Table(
     "campaign_leads",
