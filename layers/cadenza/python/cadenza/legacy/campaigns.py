@@ -124,7 +124,9 @@ def _type(old: OldCampaign, entry: Entry) -> CampaignType:
 
 
 def _brief(old: OldCampaign, entry: Entry) -> CampaignBrief:
-    zone = next((x for x in (old.schedule.get("timezone"), old.settings.get("timezone")) if isinstance(x, str) and x), "")
+    zone = next(
+        (x for x in (old.schedule.get("timezone"), old.settings.get("timezone")) if isinstance(x, str) and x), ""
+    )
     if zone and find_zone(zone) is None:
         entry.note("its time zone is no IANA name: taken as UTC")
         zone = ""
@@ -132,7 +134,9 @@ def _brief(old: OldCampaign, entry: Entry) -> CampaignBrief:
 
 
 def _daily_cap(old: OldCampaign, entry: Entry) -> int | None:
-    said = next((old.settings[x] for x in ("dailylimit", "dailycap", "maxperday", "sendlimit") if x in old.settings), None)
+    said = next(
+        (old.settings[x] for x in ("dailylimit", "dailycap", "maxperday", "sendlimit") if x in old.settings), None
+    )
     if said in (None, "", 0, "0"):
         return None
     try:

@@ -40,8 +40,8 @@ def template_of(old: OldTemplate | OldStep, name: str, ref: str, entry: Entry) -
     elif body and not text:
         text = body
     given = {"subject": old.subject, "text_body": text or text_of(html), "html_body": html}
-    for field in given:
-        result = mapped(given[field])
+    for field, written in dict(given).items():
+        result = mapped(written)
         for hole in result.holes:
             detail = f"nothing fills {hole.written!r} (line {hole.line}): write one of our variables, or plain text"
             entry.refuse(_FIELDS.get(field, field), detail)
@@ -78,7 +78,9 @@ def workflow_of(
             if template is not None:
                 own.append(template)
         elif template is None:
-            what = "names a template that is not in the export, or was refused" if step.template_id else "has no content"
+            what = (
+                "names a template that is not in the export, or was refused" if step.template_id else "has no content"
+            )
             entry.refuse("steps", f"step {number} {what}")
         if template is not None:
             steps.append((template, delay))

@@ -86,11 +86,11 @@ def enrol(campaign: WantedCampaign, member: Member, now: datetime, *, knows_mail
     if lead.contact is None or lead.contact.email is None:
         _leave_out(entries, "is a site, or has no address: nobody to write to")
         return
-    if source is None or plan is None:
+    if entry.is_open and (source is None or plan is None):
         _leave_out(entries, "has no plan: enrol them here, and one is written")
         return
-    placed = _placed(campaign, member, plan)
-    if any(found.faults for found in entries):
+    placed = _placed(campaign, member, plan) if plan is not None else []
+    if source is None or plan is None or any(found.faults for found in entries):
         _refuse_all(entries, "a mail of theirs cannot be taken, so that nobody knows what they have had")
         return
     wanted = WantedEnrolment(entry, lead, source, plan)
@@ -149,21 +149,17 @@ def _node(campaign: WantedCampaign, old: OldMail, plan: CompiledPlan, taken: set
     sends = [node.id for node in plan.nodes.values() if node.action is NodeAction.SEND]
     if old.step in sends:
         return old.step
-    if campaign.template is not None:
-        return "step_1"
+    if campaign.template is not None or len(sends) == 1:
+        return sends[0]
     workflow = campaign.workflow
     if workflow is None:
-        return sends[0] if len(sends) == 1 and not old.step else None
+        return None
     if old.step:
-        numbers = [f"step_{n}" for n, order in enumerate(workflow.orders, start=1) if order == old.step.removesuffix(".0")]
-        return numbers[0] if len(numbers) == 1 else None
-    with_template = [
-        f"step_{n}" for n, (template, _) in enumerate(workflow.steps, start=1) if template.ref == old.template_id
-    ]
-    if not old.template_id and len(workflow.steps) == 1:
-        return "step_1"
+        order = old.step.removesuffix(".0")
+        return f"step_{workflow.orders.index(order) + 1}" if workflow.orders.count(order) == 1 else None
     # One template may stand in several steps: they went out in their order.
-    return next((node for node in with_template if node not in taken), None)
+    same = (f"step_{n}" for n, (one, _) in enumerate(workflow.steps, start=1) if one.ref == old.template_id)
+    return next((node for node in same if node not in taken), None)
 
 
 # --- how far it has come -----------------------------------------------------------------------------------------
@@ -226,7 +222,9 @@ def _then(
     if lead.untouched and (knows_mails or not campaign.metrics.get("sent")):
         wanted.entry.note("has had no mail: its first is due at once, in its turn")
         return Next(wanted.plan.start, None)
-    wanted.entry.refuse("", "the export does not say which mails they have had: export the scheduled and sent mails too")
+    wanted.entry.refuse(
+        "", "the export does not say which mails they have had: export the scheduled and sent mails too"
+    )
     return None
 
 
@@ -237,7 +235,9 @@ def _behind(wanted: WantedEnrolment, mail: _Placed, campaign: WantedCampaign, no
         if mail.state in MailState.PENDING:
             mail.entry.note("a later one was sent already: it is not sent any more")
         reason = old.error[:500] or mail.state
-        return WantedMail(mail.entry, _ref(wanted, mail, campaign), mail.node, status, None, old.scheduled_at, reason, (), "")
+        return WantedMail(
+            mail.entry, _ref(wanted, mail, campaign), mail.node, status, None, old.scheduled_at, reason, (), ""
+        )
     at = old.sent_at or old.scheduled_at
     if at is None or at > now:
         mail.entry.note("does not say when it was sent: taken as sent at the import")

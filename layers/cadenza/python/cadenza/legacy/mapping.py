@@ -167,9 +167,7 @@ class _Mapping:
             return
         member = Member(entry, lead)
         if old.plan is not None:
-            member.plan = read_plan(old.plan, entry)
-            if member.plan is None:
-                return
+            member.plan = read_plan(old.plan, entry)  # None: the entry says why
         self.members[campaign, lead] = member
 
     def _lead(self, lead_id: str, email: str) -> WantedLead | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Final, TypeVar, cast
 
@@ -39,7 +39,7 @@ def _text(value: object, longest: int) -> str:
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError("is not a text")
+        raise ValueError("is not a text")  # noqa: TRY004 - Pydantic's way
     text = str(value).strip()
     if not is_storable(text):
         raise ValueError("contains a NUL character or half of a surrogate pair")
@@ -71,7 +71,7 @@ def read_instant(value: object) -> datetime | None:
         elif isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             found = datetime.fromtimestamp(value / 1000 if abs(value) > _LARGEST_SECONDS else value, UTC)
         else:
-            raise ValueError("neither text nor number")  # noqa: TRY301, TRY004 - told below, in one form
+            raise ValueError("neither text nor number")  # noqa: TRY301 - told below, in one form
         found = (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise ValueError("is no instant: write it as 2026-01-31T09:00:00Z") from None
@@ -188,7 +188,9 @@ METRICS: Final = _table(
 
 # --- delays ------------------------------------------------------------------------------------------------------
 
-_UNITS: Final = _table({"M": "minute minutes min mins m", "H": "hour hours hr hrs h", "D": "day days d", "W": "week weeks w"})
+_UNITS: Final = _table(
+    {"M": "minute minutes min mins m", "H": "hour hours hr hrs h", "D": "day days d", "W": "week weeks w"}
+)
 _SPOKEN_DELAY: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
 _LONGEST_DAYS: Final = 366
 
@@ -275,6 +277,3 @@ def _joined(days: float, minutes: float) -> str:
     except BadDuration as error:
         raise ValueError(str(error)) from None
     return text
-
-
-Converter = Callable[[object], object]

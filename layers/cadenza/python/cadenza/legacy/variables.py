@@ -31,9 +31,10 @@ _OLD_NAMES: Final = {
 _OURS: Final = {old: ours for ours, names in _OLD_NAMES.items() for old in names.split()}
 _OWNERS: Final = r"(?:(?:lead|contact|recipient|person|user|prospect|merge)\.)?"
 
+_SINGLE: Final = SINGLE_BRACES.pattern.replace("([A-Za-z_]", "(?P<single>[A-Za-z_]")
 _PLACEHOLDER: Final = re.compile(
     r"\{\{\{(?P<triple>[^{}]*)\}\}\}|\{\{(?P<double>[^{}]*)\}\}|\[\[(?P<square>[\w .]+)\]\]|\*\|(?P<merge>\w+)\|\*"
-    r"|%(?P<percent>[A-Z]{3,}(?:_[A-Z]+)*)%|" + SINGLE_BRACES.pattern.replace("([A-Za-z_]", "(?P<single>[A-Za-z_]")
+    rf"|%(?P<percent>[A-Z]{{3,}}(?:_[A-Z]+)*)%|{_SINGLE}"
 )
 _INSIDE: Final = re.compile(
     rf"\s*{_OWNERS}(?P<name>(?:sender\.)?[A-Za-z_][\w ]*?)\s*(?:(?:\|\|?|\?\?)\s*(?:default\s*[:(]?)?\s*(?P<fallback>[^|()]*?)\)?\s*)?"
@@ -81,7 +82,9 @@ def mapped(text: str) -> Mapped:
         return new
 
     parts = list(_split(text, ours))
-    left = [Hole(found[0], text.count("\n") + 1) for part, is_ours in parts if not is_ours for found in _LEFT.finditer(part)]
+    left = [
+        Hole(found[0], text.count("\n") + 1) for part, is_ours in parts if not is_ours for found in _LEFT.finditer(part)
+    ]
     return Mapped("".join(part for part, _ in parts), (*holes, *left[:1]), tuple(renamed))
 
 
