@@ -179,13 +179,16 @@ def _as_begun(
     campaign: WantedCampaign, wanted: WantedEnrolment, placed: Sequence[_Placed], now: datetime, *, knows_mails: bool
 ) -> None:
     last_sent = max((place for place, mail in enumerate(placed) if mail.is_sent), default=-1)
-    begun, rest = list(placed[: last_sent + 1]), list(placed[last_sent + 1 :])
-    pending = [mail for mail in rest if mail.is_pending]
-    if pending:  # what was given up before the next mail is behind it, too
-        first = rest.index(pending[0])
-        begun, rest = [*begun, *rest[:first]], rest[first:]
+    to_come = (place for place, mail in enumerate(placed) if place > last_sent and mail.is_pending)
+    ahead = next(to_come, len(placed))
+    # What was given up before the next mail is behind it, too.
+    begun, rest = placed[:ahead], placed[ahead:]
     wanted.mails = tuple(_behind(wanted, mail, campaign, now) for mail in begun)
-    wanted.then = _then(campaign, wanted, rest, pending, knows_mails=knows_mails)
+    wanted.then = _over(campaign, wanted)
+    if wanted.then is None and rest:
+        wanted.then = Next(rest[0].node, rest[0].old.scheduled_at)
+    elif wanted.then is None:
+        wanted.then = _without_next(campaign, wanted, begun, knows_mails=knows_mails)
     if isinstance(wanted.then, Next) or wanted.then is None:
         for mail in rest[1:]:
             mail.entry.note("goes after the mail before it, by the delay of its step")
@@ -195,31 +198,27 @@ def _as_begun(
             mail.entry.skip(f"is not sent: {wanted.then.reason}")
 
 
-def _then(
-    campaign: WantedCampaign,
-    wanted: WantedEnrolment,
-    rest: Sequence[_Placed],
-    pending: Sequence[_Placed],
-    *,
-    knows_mails: bool,
-) -> Next | Over | None:
+def _over(campaign: WantedCampaign, wanted: WantedEnrolment) -> Over | None:
     lead = wanted.lead
-    if lead.replied:
-        return Over(EnrolmentStatus.STOPPED, "replied")
-    if lead.never:
-        return Over(EnrolmentStatus.STOPPED, lead.never)
-    if has_ended(campaign.status):
-        sends = sum(node.action is NodeAction.SEND for node in wanted.plan.nodes.values())
-        if campaign.status is CampaignStatus.COMPLETED and len(wanted.mails) == sends:
-            return Over(EnrolmentStatus.COMPLETED, "all its mails were sent before the import")
-        return Over(EnrolmentStatus.STOPPED, f"the campaign is {campaign.status}")
-    if pending:
-        return Next(pending[0].node, pending[0].old.scheduled_at)
-    if rest:
-        return Over(EnrolmentStatus.STOPPED, f"its next mail was {rest[0].state}")
-    if wanted.mails:
+    if lead.replied or lead.never:
+        return Over(EnrolmentStatus.STOPPED, "replied" if lead.replied else lead.never)
+    if not has_ended(campaign.status):
         return None
-    if lead.untouched and (knows_mails or not campaign.metrics.get("sent")):
+    sends = sum(node.action is NodeAction.SEND for node in wanted.plan.nodes.values())
+    sent = sum(mail.sent_at is not None for mail in wanted.mails)
+    if campaign.status is CampaignStatus.COMPLETED and sent == sends:
+        return Over(EnrolmentStatus.COMPLETED, "all its mails were sent before the import")
+    return Over(EnrolmentStatus.STOPPED, f"the campaign is {campaign.status}")
+
+
+def _without_next(
+    campaign: WantedCampaign, wanted: WantedEnrolment, begun: Sequence[_Placed], *, knows_mails: bool
+) -> Next | Over | None:
+    """What follows where the export has no mail that is to come."""
+    if begun:
+        # Its plan goes on from its last mail, unless that was given up.
+        return None if begun[-1].is_sent else Over(EnrolmentStatus.STOPPED, f"its last mail was {begun[-1].state}")
+    if wanted.lead.untouched and (knows_mails or not campaign.metrics.get("sent")):
         wanted.entry.note("has had no mail: its first is due at once, in its turn")
         return Next(wanted.plan.start, None)
     wanted.entry.refuse(

@@ -36,9 +36,8 @@ _PLACEHOLDER: Final = re.compile(
     r"\{\{\{(?P<triple>[^{}]*)\}\}\}|\{\{(?P<double>[^{}]*)\}\}|\[\[(?P<square>[\w .]+)\]\]|\*\|(?P<merge>\w+)\|\*"
     rf"|%(?P<percent>[A-Z]{{3,}}(?:_[A-Z]+)*)%|{_SINGLE}"
 )
-_INSIDE: Final = re.compile(
-    rf"\s*{_OWNERS}(?P<name>(?:sender\.)?[A-Za-z_][\w ]*?)\s*(?:(?:\|\|?|\?\?)\s*(?:default\s*[:(]?)?\s*(?P<fallback>[^|()]*?)\)?\s*)?"
-)
+_FALLBACK: Final = r"(?:(?:\|\|?|\?\?)\s*(?:default\s*[:(]?)?\s*(?P<fallback>[^|()]*?)\)?\s*)?"
+_INSIDE: Final = re.compile(rf"\s*{_OWNERS}(?P<name>(?:sender\.)?[A-Za-z_][\w ]*?)\s*{_FALLBACK}")
 _LEFT: Final = re.compile(r"\{\{|\}\}|\{%|\{#")
 
 

@@ -12,7 +12,6 @@ CREATE TABLE legacy_ids (
 CREATE INDEX ix_legacy_ids_new_id ON legacy_ids (new_id);
 COMMENT ON TABLE legacy_ids IS 'what imports from other systems have brought, so that none brings it twice';
 COMMENT ON COLUMN legacy_ids.old_id IS 'there; a digest of what names it, where it had none';
-COMMENT ON COLUMN legacy_ids.detail IS 'of a campaign: what the other system counted of it';
 COMMENT ON COLUMN legacy_ids.key_id IS 'the API key that brought it; null: the command';
 GRANT SELECT, INSERT, UPDATE, DELETE ON legacy_ids TO cadenza_api, cadenza_worker;
 ALTER TABLE legacy_ids ENABLE ROW LEVEL SECURITY;
