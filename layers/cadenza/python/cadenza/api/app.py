@@ -19,6 +19,7 @@ from cadenza.api.routes import (
     campaigns,
     contacts,
     enrolments,
+    imports,
     leads,
     operations,
     plans,
@@ -49,6 +50,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         approvals.routes,
         plans.routes,
         suppressions.routes,
+        imports.routes,
         operations.routes,
         about,
     )

@@ -32,6 +32,7 @@ from cadenza.engine.dispatch import Dispatcher
 from cadenza.leads.batches import LeadBatches
 from cadenza.leads.intake import LeadIntake
 from cadenza.leads.service import hint_of
+from cadenza.legacy.service import LegacyImport
 
 
 class PatientDispatcher(Dispatcher):
@@ -121,6 +122,13 @@ class Desk:
         """The workspace's suppressions."""
         office = self.office
         return Suppressions(office.database, office.dispatcher, self.workspace_id, self.key_id, office.clock)
+
+    def legacy(self, sender: str) -> LegacyImport:
+        """Takes exports of other systems into the workspace; ``sender`` is whose campaigns name nobody here."""
+        office = self.office
+        return LegacyImport(
+            office.database, office.dispatcher, self.workspace_id, self.key_id, office.clock, sender.strip()
+        )
 
     @property
     def approvals(self) -> Approvals:

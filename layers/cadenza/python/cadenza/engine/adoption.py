@@ -82,7 +82,7 @@ def way(plan: CompiledPlan, nodes: Sequence[str]) -> tuple[str, ...] | None:
 def _part(plan: CompiledPlan, after: str | None, to: str) -> tuple[str, ...] | None:
     """The nodes from the one after ``after`` (None: from the start) to ``to``, breadth first."""
     first = (plan.start,) if after is None else _targets(plan, after)
-    waiting = deque((node,) for node in first)
+    waiting: deque[tuple[str, ...]] = deque((node,) for node in first)
     seen: set[str] = set()
     while waiting:
         path = waiting.popleft()

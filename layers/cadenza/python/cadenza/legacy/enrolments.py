@@ -6,6 +6,7 @@ to send it again would be worse than to leave it out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,8 @@ from cadenza.planning.compiled import CompiledPlan
 from cadenza.planning.model import NodeAction
 
 _NO_INSTANT: Final = datetime.max.replace(tzinfo=UTC)
+_PRINTED: Final = re.compile(r"\{\{ (\w+) \}\}")
+"""A variable in the form that `cadenza.legacy.variables` writes, without a default."""
 _SENT: Final = (MailState.SENT, MailState.UNSURE, MailState.BOUNCED, MailState.COMPLAINED, MailState.UNSUBSCRIBED)
 
 
@@ -106,7 +109,32 @@ def enrol(campaign: WantedCampaign, member: Member, now: datetime, *, knows_mail
         entry.refuse("", "its mails went in an order that the plan does not know")
         _refuse_all(entries, "the enrolment cannot be taken")
         return
+    if not isinstance(wanted.then, Over) and (lacking := _lacking(wanted)):
+        names = ", ".join(sorted(lacking))
+        entry.note(
+            f"mails of theirs use {names}, which is not known of them: what is missing when it is due is not sent"
+        )
     campaign.enrolments.append(wanted)
+
+
+def _lacking(wanted: WantedEnrolment) -> set[str]:
+    """Variables that the plan's mails print, and that have no value for this person (`cadenza.delivery.variables`)."""
+    contact, site = wanted.lead.contact, wanted.lead.site
+    if contact is None:
+        return set()
+    name = contact.name or contact.first_name or contact.last_name
+    known = {
+        "name": name or site,
+        "first_name": name or site,
+        "full_name": name,
+        "last_name": contact.last_name,
+        "title": contact.title,
+        "company": site,
+        "domain": site,
+        "website": site,
+    }
+    texts = (text for node in wanted.plan.nodes.values() for text in (node.subject, node.body, node.html))
+    return {found for text in texts for found in _PRINTED.findall(text) if found in known and not known[found]}
 
 
 def _leave_out(entries: Sequence[Entry], why: str) -> None:

@@ -89,7 +89,8 @@ class _Mapping:
 
     def _of(self, kind: Kind, record: type[R]) -> Iterator[tuple[R, Entry]]:
         for found, entry in self.read[kind]:
-            yield cast("R", found) if isinstance(found, record) else record(), entry
+            if isinstance(found, record):
+                yield found, entry
 
     def _is_first(self, seen: Mapping[str, object], old_id: str, entry: Entry) -> bool:
         if old_id and old_id in seen:

@@ -53,13 +53,17 @@ def lead_of(old: OldLead, entry: Entry) -> WantedLead | None:
 def _site(old: OldLead, entry: Entry) -> Site | None:
     said = old.website
     domain = old.email.rpartition("@")[2].lower()
-    if not said and old.company and domain and domain not in MAILBOX_PROVIDERS:
+    if not said and domain not in MAILBOX_PROVIDERS:
         said = domain
     if not said:
+        if old.company:
+            entry.note("company is left out: of somebody at a mailbox provider it is known by its website only")
         return None
     try:
         return Site(*normalise(said, "/website"))
     except InvalidInput as error:
+        if not old.website:
+            return None
         entry.note(f"website is left out: {error.problems[0].detail}")
         return None
 

@@ -26,11 +26,13 @@ _BOXES: Final = ("$oid", "$numberLong", "$numberInt", "$numberDouble", "$numberD
 
 
 def _unboxed(value: object) -> object:
-    """What MongoDB's extended JSON puts into an object of one field."""
+    """What MongoDB's extended JSON has put into an object of one field."""
     for _ in range(2):  # {"$date": {"$numberLong": "1700000000000"}}
-        if isinstance(value, dict) and len(cast("dict[str, object]", value)) == 1:
-            name, inner = next(iter(cast("dict[str, object]", value).items()))
-            value = inner if name in _BOXES else value
+        box = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        name = next(iter(box), "")
+        if len(box) != 1 or name not in _BOXES:
+            return value
+        value = box[name]
     return value
 
 
