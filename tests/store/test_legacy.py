@@ -301,6 +301,7 @@ def run(office: Office, until: datetime) -> set[tuple[str, str]]:
         world.delivery.send(ids)
         world.now += TICK
     found = office.rows(
-        "SELECT k.email, m.node FROM outbound_messages m JOIN contacts k ON k.id = m.contact_id WHERE m.provider = 'ses'"
+        "SELECT k.email, m.node FROM outbound_messages m JOIN contacts k ON k.id = m.contact_id"
+        " WHERE m.provider = 'ses'"
     )
     return set(found)

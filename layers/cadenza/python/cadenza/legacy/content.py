@@ -18,9 +18,9 @@ from cadenza.legacy.values import read_delay
 from cadenza.legacy.variables import mapped
 from cadenza.legacy.wanted import Entry, WantedTemplate, WantedWorkflow, reference
 
-_MARKUP: Final = re.compile(r"<(?:p|div|br|table|html|body|span|a|ul|h\d|strong|b|i|em|img)\b[^>]*>", re.IGNORECASE)
+_MARKUP: Final = re.compile(r"<(?:p|div|br|table|html|body|span|a|ul|h\d|strong|b|i|em|img)\b[^<>]*>", re.IGNORECASE)
 _BREAKS: Final = re.compile(r"<(?:br\s*/?|/p|/div|/tr|/h\d|/li)\s*>", re.IGNORECASE)
-_HIDDEN: Final = re.compile(r"<(script|style|head)\b.*?</\1\s*>", re.IGNORECASE | re.DOTALL)
+_HIDDEN: Final = re.compile(r"<(script|style|head)\b", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]*>")
 _FIELDS: Final = {"text_body": "body", "html_body": "html"}
 _NOT_A_MAIL: Final = frozenset({"wait", "delay", "condition", "sms", "call", "task", "linkedin", "webhook"})
@@ -28,8 +28,22 @@ _NOT_A_MAIL: Final = frozenset({"wait", "delay", "condition", "sms", "call", "ta
 
 def text_of(html: str) -> str:
     """The plain text of an HTML body, for those who read no HTML."""
-    text = _TAG.sub("", _BREAKS.sub("\n", _HIDDEN.sub("", re.sub(r"\s*\n\s*", " ", html))))
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]*\n[ \t]*", "\n", unescape(text))).strip()
+    text = _TAG.sub("", _BREAKS.sub("\n", " ".join(_shown(html).split())))
+    lines = "\n".join(line.strip() for line in unescape(text).split("\n"))
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()
+
+
+def _shown(html: str) -> str:
+    """Without scripts, styles and head. One that is not closed hides all that follows, as browsers see it."""
+    shown: list[str] = []
+    lower, end = html.lower(), 0
+    while (found := _HIDDEN.search(html, end)) is not None:
+        shown.append(html[end : found.start()])
+        close = lower.find(f"</{found[1].lower()}", found.end())
+        end = lower.find(">", close) + 1 if close >= 0 else 0
+        if not end:
+            return "".join(shown)
+    return "".join([*shown, html[end:]])
 
 
 def template_of(old: OldTemplate | OldStep, name: str, ref: str, entry: Entry) -> WantedTemplate | None:

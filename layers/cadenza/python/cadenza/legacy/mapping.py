@@ -13,12 +13,13 @@ from typing import Final, TypeVar, cast
 
 from pydantic import ValidationError
 
+from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.legacy.campaigns import campaign_of, read_plan
 from cadenza.legacy.content import template_of, workflow_of
 from cadenza.legacy.enrolments import Member, enrol, hear
 from cadenza.legacy.model import Kind
 from cadenza.legacy.people import lead_of
-from cadenza.legacy.reading import Raw, squashed
+from cadenza.legacy.reading import MAX_ROWS, Raw, squashed
 from cadenza.legacy.records import OldCampaign, OldEnrolment, OldLead, OldMail, OldTemplate, OldWorkflow, Record
 from cadenza.legacy.wanted import (
     Entry,
@@ -42,9 +43,13 @@ _FIELDS: Final[Mapping[Kind, type[Record]]] = {
 }
 
 
-def mapped_export(rows: Sequence[Raw], now: datetime) -> Wanted:
-    """Everything that the rows come to."""
-    return _Mapping(now).run(rows)
+def mapped_export(rows: Sequence[Raw], now: datetime, most: int = MAX_ROWS) -> Wanted:
+    """Everything that the rows come to.
+
+    Raises:
+        InvalidInput: They are more than ``most``, with those that campaigns list of their people.
+    """
+    return _Mapping(now, most).run(rows)
 
 
 @dataclass(slots=True)
@@ -52,6 +57,7 @@ class _Mapping:
     """One export under way. Collections are by old id; what has none is in the lists of `Wanted` only."""
 
     now: datetime
+    most: int
     wanted: Wanted = field(default_factory=Wanted)
     read: dict[Kind, list[tuple[Record, Entry]]] = field(default_factory=lambda: {kind: [] for kind in Kind})
     templates: dict[str, WantedTemplate] = field(default_factory=dict[str, WantedTemplate])
@@ -73,9 +79,16 @@ class _Mapping:
         self._take_members()
         return self.wanted
 
-    def _read(self, row: Raw) -> None:
-        entry = Entry(row.kind, row.place)
+    def _entry(self, kind: Kind | None, place: str) -> Entry:
+        if len(self.wanted.entries) >= self.most:
+            detail = f"more than {self.most:,} rows: export it in parts, templates and workflows with each"
+            raise InvalidInput("the export is too long", (FieldProblem("", detail),))
+        entry = Entry(kind, place)
         self.wanted.entries.append(entry)
+        return entry
+
+    def _read(self, row: Raw) -> None:
+        entry = self._entry(row.kind, row.place)
         if row.problem or row.kind is None:
             entry.refuse("", row.problem or "nothing tells what it is")
             return
@@ -149,8 +162,7 @@ class _Mapping:
         if isinstance(found, dict):
             fields = {squashed(name): value for name, value in cast("dict[str, object]", found).items()}
             fields = fields if len(fields) > 1 or "email" in fields else {"id": cast("object", found)}
-        entry = Entry(Kind.ENROLMENT, place)
-        self.wanted.entries.append(entry)
+        entry = self._entry(Kind.ENROLMENT, place)
         try:
             old = OldEnrolment.model_validate(fields)
         except ValidationError as error:
@@ -195,8 +207,7 @@ class _Mapping:
                 enrol(campaign, member, self.now, knows_mails=campaign in with_mails)
 
     def _join(self, campaign: WantedCampaign, lead: WantedLead, because: Entry) -> Member:
-        entry = Entry(Kind.ENROLMENT, f"{because.place} (its campaign)")
-        self.wanted.entries.append(entry)
+        entry = self._entry(Kind.ENROLMENT, f"{because.place} (its campaign)")
         return self.members.setdefault((campaign, lead), Member(entry, lead))
 
     def _campaign(self, old_id: str, entry: Entry) -> WantedCampaign | None:

@@ -13,7 +13,7 @@ from cadenza.core.ids import WorkspaceId
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.legacy.mapping import mapped_export
 from cadenza.legacy.model import Report
-from cadenza.legacy.reading import Raw
+from cadenza.legacy.reading import MAX_ROWS, Raw
 from cadenza.legacy.wanted import report
 from cadenza.legacy.writing import Writing, Written
 
@@ -36,6 +36,7 @@ class LegacyImport:
     key_id: UUID | None
     clock: Clock
     sender: str = ""
+    most: int = MAX_ROWS
 
     def take(self, rows: Sequence[Raw], *, apply: bool) -> Report:
         """Take everything in that can be, or only say what would become of it: by doing it, and undoing it.
@@ -43,10 +44,10 @@ class LegacyImport:
         All rows commit together. What an earlier import has brought stays as it is; what is new is added.
 
         Raises:
-            InvalidInput: ``sender`` is no sender of this workspace.
+            InvalidInput: ``sender`` is no sender of this workspace, or there are more rows than ``most``.
         """
         now = self.clock()
-        wanted = mapped_export(rows, now)
+        wanted = mapped_export(rows, now, self.most)
         written = Written()
         try:
             with self.database.workspace(self.workspace_id) as conn:

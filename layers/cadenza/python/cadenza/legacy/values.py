@@ -28,10 +28,12 @@ _BOXES: Final = ("$oid", "$numberLong", "$numberInt", "$numberDouble", "$numberD
 def _unboxed(value: object) -> object:
     """What MongoDB's extended JSON has put into an object of one field."""
     for _ in range(2):  # {"$date": {"$numberLong": "1700000000000"}}
-        box = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+        if not isinstance(value, dict):
+            return value
+        box = cast("dict[str, object]", value)
         name = next(iter(box), "")
         if len(box) != 1 or name not in _BOXES:
-            return value
+            return box
         value = box[name]
     return value
 
@@ -213,6 +215,8 @@ def read_delay(fields: Mapping[str, object]) -> tuple[str, str]:
             return _parts(inner, ("", "")), ""
     if said in (None, ""):
         return _parts(fields, ("delay", "wait")), ""
+    if isinstance(said, str) and len(said) > MAX_LINE:
+        raise ValueError("is longer than any delay")
     if isinstance(said, str) and said.strip().upper().startswith("P"):
         try:
             parse_duration(said.strip().upper())

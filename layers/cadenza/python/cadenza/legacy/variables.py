@@ -38,6 +38,8 @@ _PLACEHOLDER: Final = re.compile(
 )
 _FALLBACK: Final = r"(?:(?:\|\|?|\?\?)\s*(?:default\s*[:(]?)?\s*(?P<fallback>[^|()]*?)\)?\s*)?"
 _INSIDE: Final = re.compile(rf"\s*{_OWNERS}(?P<name>(?:sender\.)?[A-Za-z_][\w ]*?)\s*{_FALLBACK}")
+_LONGEST: Final = 200
+"""Of what stands between braces: more is no placeholder, and would take long to be found out."""
 _LEFT: Final = re.compile(r"\{\{|\}\}|\{%|\{#")
 
 
@@ -66,7 +68,7 @@ def mapped(text: str) -> Mapped:
 
     def ours(found: re.Match[str]) -> str:
         inner = next(group for group in found.groups() if group is not None)
-        read = _INSIDE.fullmatch(inner)
+        read = _INSIDE.fullmatch(inner) if len(inner) <= _LONGEST else None
         name = _OURS.get(squashed(read["name"])) if read is not None else None
         if read is None or name is None:
             holes.append(Hole(found[0][:60], text.count("\n", 0, found.start()) + 1))

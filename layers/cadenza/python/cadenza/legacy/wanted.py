@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
+from typing import Final
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -21,6 +22,9 @@ from cadenza.engine.rules import CampaignRules
 from cadenza.leads.importing import Site
 from cadenza.legacy.model import Fault, Kind, Outcome, Report, ToldRow
 from cadenza.planning.compiled import CompiledPlan
+
+_TOLD: Final = 20
+"""Faults and notes of one row: more helps nobody."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +41,8 @@ class Entry:
     def refuse(self, name: str, detail: str) -> None:
         """It cannot be taken."""
         self.outcome = Outcome.REFUSED
-        self.faults.append(Fault(field=name, detail=detail))
+        if len(self.faults) < _TOLD:
+            self.faults.append(Fault(field=name, detail=detail))
 
     def refuse_for(self, error: ValidationError, field_of: Mapping[str, str] | None = None) -> None:
         """It cannot be taken: one fault a field."""
@@ -52,7 +57,7 @@ class Entry:
 
     def note(self, what: str) -> None:
         """Something of it means another thing here."""
-        if what not in self.notes:
+        if what not in self.notes and len(self.notes) < _TOLD:
             self.notes.append(what)
 
     @property
