@@ -402,8 +402,8 @@ def test_hostile_rows_cost_themselves():
 
 
 _FIELDS = """
-    id _id name email website status steps order templateId workflowId leads campaignId leadId step sentAt sendAt subject
-    body html delay unit schedule settings workingHours workingDays metrics plan type repliedAt
+    id _id name email website status steps order templateId workflowId leads campaignId leadId step sentAt sendAt
+    subject body html delay unit schedule settings workingHours workingDays metrics plan type repliedAt
 """
 _NAMES = st.sampled_from(_FIELDS.split())
 _WORDS = ["active", "sent", "pending", "a@acme.example", "1", "P1D", "{{x}}", "2026-01-01", "acme.example"]

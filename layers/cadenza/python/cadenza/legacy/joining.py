@@ -138,7 +138,8 @@ class Joining:
                 messages.append(self._message(message_id, one.id, mail, visit))
                 events += _events(message_id, mail)
         store.add_messages(self.conn, self.workspace_id, messages, events, self.now)
-        return apply_decided(self.conn, decisions, self.now)
+        # Not their actions: those that are overdue get their places once their campaign is resumed, and are woken then.
+        return FollowUp(campaigns=apply_decided(self.conn, decisions, self.now).campaigns)
 
     def _adopted(self, one: _New, enrolment: engine.Enrolment) -> Adopted:
         mails = zip(one.messages, one.wanted.mails, strict=True)

@@ -38,6 +38,8 @@ _PLACEHOLDER: Final = re.compile(
 )
 _FALLBACK: Final = r"(?:(?:\|\|?|\?\?)\s*(?:default\s*[:(]?)?\s*(?P<fallback>[^|()]*?)\)?\s*)?"
 _INSIDE: Final = re.compile(rf"\s*{_OWNERS}(?P<name>(?:sender\.)?[A-Za-z_][\w ]*?)\s*{_FALLBACK}")
+_TOLD: Final = 20
+"""Holes that are told: more help nobody."""
 _LONGEST: Final = 200
 """Of what stands between braces: more is no placeholder, and would take long to be found out."""
 _LEFT: Final = re.compile(r"\{\{|\}\}|\{%|\{#")
@@ -66,27 +68,30 @@ def mapped(text: str) -> Mapped:
     holes: list[Hole] = []
     renamed: dict[str, None] = {}
 
+    def hole(found: re.Match[str]) -> str:
+        if len(holes) < _TOLD:
+            holes.append(Hole(found[0][:60], text.count("\n", 0, found.start()) + 1))
+        return ""
+
     def ours(found: re.Match[str]) -> str:
         inner = next(group for group in found.groups() if group is not None)
         read = _INSIDE.fullmatch(inner) if len(inner) <= _LONGEST else None
         name = _OURS.get(squashed(read["name"])) if read is not None else None
         if read is None or name is None:
-            holes.append(Hole(found[0][:60], text.count("\n", 0, found.start()) + 1))
-            return ""
+            return hole(found)
         fallback = (read["fallback"] or "").strip().strip("'\"`")
         if not re.fullmatch(r"[^'\\{}%]*", fallback):
-            holes.append(Hole(found[0][:60], text.count("\n", 0, found.start()) + 1))
-            return ""
-        new = f"{{{{ {name} | default('{fallback}') }}}}" if fallback else f"{{{{ {name} }}}}"
-        if found[0].strip("{} ") != name:
+            return hole(found)
+        if found[0].strip("{} ") != name and len(renamed) < _TOLD:
             renamed[f"{found[0][:60]} → {name}"] = None
-        return new
+        return f"{{{{ {name} | default('{fallback}') }}}}" if fallback else f"{{{{ {name} }}}}"
 
     parts = list(_split(text, ours))
-    left = [
-        Hole(found[0], text.count("\n") + 1) for part, is_ours in parts if not is_ours for found in _LEFT.finditer(part)
-    ]
-    return Mapped("".join(part for part, _ in parts), (*holes, *left[:1]), tuple(renamed))
+    # What looks like a placeholder, and was not written as one, would be printed or refused when it is due.
+    left = next((found for part, is_ours in parts if not is_ours for found in _LEFT.finditer(part)), None)
+    if left is not None:
+        holes.append(Hole(left[0], text.count("\n", 0, text.find(left[0])) + 1))
+    return Mapped("".join(part for part, _ in parts), tuple(holes), tuple(renamed))
 
 
 def _split(text: str, ours: Callable[[re.Match[str]], str]) -> Iterator[tuple[str, bool]]:
