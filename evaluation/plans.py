@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import JsonValue
 
-from cadenza.campaigns.enrolment import compile_for_mail
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.contacts.model import FoundContact
 from cadenza.core.ai import AiClient, AiFailed, AiUsage
 from cadenza.leads.report import SiteReport

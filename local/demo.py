@@ -171,10 +171,10 @@ class Demo:
         wanted = {"name": "Demo", "kind": "ai", "sender_id": sender["id"], "brief": BRIEF}
         wanted |= {"approval_mode": "review_first", "approval_first_n": REVIEWED}
         campaign_id = str(self._post("/v1/campaigns", wanted)["id"])
-        self._post(f"/v1/campaigns/{campaign_id}/start", {})
         for host in self.system.sites.hosts:
             lead = self._post("/v1/leads", {"url": f"https://{host}", "campaign_id": campaign_id})
             self._progress(f"lead {lead['domain']} taken in")
+        self._post(f"/v1/campaigns/{campaign_id}/start", {})
         return campaign_id
 
     def _review(self) -> None:

@@ -6,6 +6,7 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from cadenza.campaigns.starting import ScheduledStarts
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume_together
 from cadenza.core.db import connect
@@ -36,6 +37,7 @@ def execution() -> Execution:
         SignalIntake(database, engine, utc_now),
         Inbound(database),
         Upkeep(database, engine, Hints(send, dispatcher), utc_now),
+        ScheduledStarts(database, dispatcher, utc_now, settings.public_url),
     )
 
 

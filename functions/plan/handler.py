@@ -6,7 +6,8 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from cadenza.campaigns.enrolment import Enrolling, compile_for_mail
+from cadenza.campaigns.enrolment import Enrolling
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.contacts.deliverability import Dns, Mailboxes, NoDns
 from cadenza.core.ai import client_for
 from cadenza.core.ai_gate import AiGate

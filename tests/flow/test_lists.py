@@ -21,13 +21,15 @@ SHEET = (
 
 def test_people_on_a_list_are_written_to_with_those_of_their_site(flow: World) -> None:
     """Otherwise a list is taken in and nothing follows; or a dead site costs the people who were named for it."""
-    # Given a running campaign.
+    # Given a campaign.
     campaign_id = flow.campaign()
 
-    # When a sheet comes in for it, and the client asks again because it has lost the answer.
+    # When a sheet comes in for it, the client asks again because it has lost the answer, and it starts.
     headers = {"Content-Type": "text/csv", "Idempotency-Key": '"the fair"'}
     target = f"/v1/lead-batches/import?campaign_id={campaign_id}"
     first, again = (flow.api.post(target, content=SHEET.encode(), headers=headers) for _ in range(2))
+
+    flow.post(f"/v1/campaigns/{campaign_id}/start")
 
     # Then it was taken once, each row is answered for, and all that can be written to are, once.
     assert (first.status_code, again.text, again.headers["idempotent-replayed"]) == (202, first.text, "true")

@@ -109,14 +109,14 @@ class World:
     # --- the operator --------------------------------------------------------------------------------------------
 
     def campaign(self, *hosts: str, start: bool = True, **brief: Any) -> UUID:
-        """A campaign with a sender and the sites of ``hosts`` as its leads."""
+        """A campaign with a sender and the sites of ``hosts`` as its leads; it can start if there are any."""
         self.sender_id = self.sender_id or self.post("/v1/senders", SENDER)["id"]
         wanted = {"name": "Flow", "kind": "ai", "sender_id": self.sender_id, "brief": {**BRIEF, **brief}}
         campaign_id = UUID(self.post("/v1/campaigns", wanted)["id"])
-        if start:
-            self.post(f"/v1/campaigns/{campaign_id}/start")
         for host in hosts:
             self.post("/v1/leads", {"url": f"https://{host}", "campaign_id": str(campaign_id)})
+        if start and hosts:
+            self.post(f"/v1/campaigns/{campaign_id}/start")
         return campaign_id
 
     def post(self, path: str, body: Json | None = None) -> Json:

@@ -59,6 +59,7 @@ def test_a_campaign_is_made_and_started(api: Client):
     sender = api.post("/v1/senders", SENDER)
     campaign = api.post("/v1/campaigns", {"name": "Spring", "sender_id": sender["id"], "brief": BRIEF})
     assert (campaign["status"], campaign["brief"]["offering"]) == ("draft", BRIEF["offering"])
+    api.post("/v1/leads", {"url": "harbour-kitchens.example", "campaign_id": campaign["id"]})
     started = api.post(f"/v1/campaigns/{campaign['id']}/start")
     assert started["status"] == "running"
     assert datetime.fromisoformat(started["started_at"])
@@ -69,7 +70,8 @@ def test_a_start_names_everything_that_is_missing_at_once(api: Client):
     """Broken, an operator would mend one thing after another."""
     campaign = api.post("/v1/campaigns", {"name": "Spring", "brief": {"offering": ""}})
     missing = api.call("POST", f"/v1/campaigns/{campaign['id']}/start").problem(409)
-    assert set(missing) == {"/sender_id", "/brief/offering"}
+    assert set(missing) == {"/sender_id", "/brief/offering", ""}
+    assert "nobody to write to" in missing[""]
 
 
 @pytest.mark.parametrize(
@@ -148,9 +150,9 @@ def test_a_start_that_is_committed_is_answered_though_sqs_is_down(
 def test_pause_resume_and_cancel(api: Client, database: Database, scene: Scene):
     """Broken, an operator could not stop what goes wrong."""
     path = f"/v1/campaigns/{scene.campaign_id}"
-    api.post(f"{path}/start")
     with database.worker() as conn:
         scene.add_message(conn)
+    api.post(f"{path}/start")
     paused = api.post(f"{path}/pause", {"reason": "wrong price"})
     assert (paused["status"], paused["status_reason"]) == ("paused", "wrong price")
     outlooks = {one["policy"]: one for one in api.get(f"{path}/resume/preview")["outlooks"]}

@@ -20,6 +20,7 @@ from cadenza.core.db import Database
 from cadenza.core.states import CampaignStatus, JobStatus, Role
 from tests.handlers.api_client import Client, client, column, environment
 from tests.handlers.conftest import Queues
+from tests.handlers.test_api_contents import TEMPLATE
 from tests.store.builders import NOW, Scene, add_contact, add_lead, add_scene, add_workspace
 
 NOBODY = "00000000-0000-7000-8000-000000000001"
@@ -48,7 +49,10 @@ def _operations() -> list[Operation]:
     ]
 
 
-BODIES = {"/v1/senders/{sender_id}/smtp": {"host": "localhost"}}
+BODIES = {
+    "/v1/senders/{sender_id}/smtp": {"host": "localhost"},
+    "/v1/workflows/{workflow_id}": {"name": "Mails", "steps": [{"template_id": NOBODY}]},
+}
 """Of operations that mean nothing without one."""
 OPERATIONS = _operations()
 GUARDED = [operation for operation in OPERATIONS if operation.role is not None]
@@ -118,6 +122,12 @@ def test_a_role_below_is_refused_and_the_named_one_is_enough(theirs: Client, dat
         }
 
 
+def add_content(theirs: Client) -> tuple[str, str]:
+    """A template and a workflow that sends it."""
+    template_id = theirs.post("/v1/templates", TEMPLATE)["id"]
+    return template_id, theirs.post("/v1/workflows", {"name": "Mails", "steps": [{"template_id": template_id}]})["id"]
+
+
 def test_what_is_next_door_does_not_exist(theirs: Client, mine: Client, database: Database, scene: Scene):
     """Broken, one customer could read or stop another's campaigns by an id (I9)."""
     with database.worker() as conn:
@@ -127,7 +137,10 @@ def test_what_is_next_door_does_not_exist(theirs: Client, mine: Client, database
         jobs.record(conn, [jobs.crawl(scene.workspace_id, lead_id)], JobStatus.SKIPPED, "unknown lead", NOW)
     suppression = theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
     batch = theirs.post("/v1/lead-batches", {"rows": [{"url": "harbour-kitchens.example"}]})
+    template_id, workflow_id = add_content(theirs)
     ids = {
+        "template_id": template_id,
+        "workflow_id": workflow_id,
         "batch_id": batch["id"],
         "lead_id": str(lead_id),
         "campaign_id": str(scene.campaign_id),
@@ -166,13 +179,14 @@ def test_lists_show_ones_own_only(theirs: Client, mine: Client, database: Databa
     theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
     theirs.post("/v1/lead-batches", {"rows": [{"url": "harbour-kitchens.example"}]})
     theirs.post("/v1/leads", {"url": "lantern.example"})
+    add_content(theirs)
     taken_back = theirs.post("/v1/suppressions", {"channel": "phone", "address": "+4940123456"})["id"]
     assert theirs.call("DELETE", f"/v1/suppressions/{taken_back}?reason=a+typing+error").status == 204
     assert [operation for operation in LISTS if not theirs.get(operation.path)["items"]] == []
     assert [operation for operation in LISTS if mine.get(operation.path)["items"]] == []
 
 
-def test_nothing_next_door_can_be_named_in_a_body(mine: Client, scene: Scene, database: Database):
+def test_nothing_next_door_can_be_named_in_a_body(theirs: Client, mine: Client, scene: Scene, database: Database):
     """Broken, one customer could feed leads to another's campaign, or send in another's name (I9)."""
     lead = {"url": "harbour-kitchens.example", "campaign_id": str(scene.campaign_id)}
     mine.call("POST", "/v1/leads", lead).problem(404)
@@ -181,6 +195,12 @@ def test_nothing_next_door_can_be_named_in_a_body(mine: Client, scene: Scene, da
     assert column(database, "lead_batches.id") == []
     campaign = {"name": "Spring", "sender_id": str(scene.sender_id), "brief": {"offering": "We plan routes."}}
     assert set(mine.call("POST", "/v1/campaigns", campaign).problem(400)) == {"/sender_id"}
+    template_id, workflow_id = add_content(theirs)
+    for kind, content_id in (("template", template_id), ("workflow", workflow_id)):
+        campaign = {"name": "Spring", "kind": kind, f"{kind}_id": content_id}
+        assert set(mine.call("POST", "/v1/campaigns", campaign).problem(400)) == {f"/{kind}_id"}
+    steps = {"name": "Mails", "steps": [{"template_id": template_id}]}
+    assert set(mine.call("POST", "/v1/workflows", steps).problem(400)) == {"/steps/0/template_id"}
     with database.worker() as conn:
         contact = {"email": "zoe@acme.example", "lead_id": str(add_lead(conn, scene.workspace_id))}
     assert set(mine.call("POST", "/v1/contacts", contact).problem(400)) == {"/lead_id"}

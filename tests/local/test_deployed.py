@@ -40,13 +40,14 @@ class Operator:
         return response.json()
 
     def campaign(self, **sender_s: Any) -> str:
-        """A running campaign; ``sender_s`` is what is special about its sender."""
+        """A running campaign that may take whom it likes; ``sender_s`` is what is special about its sender."""
         named = {"name": "Nora", "email": "nora@tidewater.example", "company": "Tidewater", "postal_address": "Quay 7"}
         sender = self.post("/v1/senders", named | sender_s)
         campaign = self.post(
             "/v1/campaigns",
             {
                 "name": "Tests",
+                "type": "fully_automated",
                 "sender_id": sender["id"],
                 "brief": {"offering": "We plan delivery routes for small fleets.", "cadence": CADENCE},
             },

@@ -14,7 +14,8 @@ from sqlalchemy.engine import URL
 
 from cadenza.campaigns.approval import Approvals
 from cadenza.campaigns.by_hand import ByHand
-from cadenza.campaigns.enrolment import Enrolling, compile_for_mail
+from cadenza.campaigns.enrolment import Enrolling
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.campaigns.service import Campaigns
 from cadenza.core import jobs
 from cadenza.core.db import Database

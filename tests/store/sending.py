@@ -12,6 +12,7 @@ import pytest
 from moto import mock_aws
 from sqlalchemy import select
 
+from cadenza.campaigns.starting import ScheduledStarts
 from cadenza.core import tables
 from cadenza.core.db import Database
 from cadenza.core.ids import MessageId
@@ -78,7 +79,8 @@ class World:
     @property
     def execution(self) -> Execution:
         """What the execute function runs."""
-        return Execution(self.engine, self.signals, Inbound(self.database), self.upkeep)
+        starts = ScheduledStarts(self.database, self.dispatcher, lambda: self.now, "https://go.cadenza.example")
+        return Execution(self.engine, self.signals, Inbound(self.database), self.upkeep, starts)
 
     def row(self, message_id: MessageId) -> Any:
         """The outbox row."""

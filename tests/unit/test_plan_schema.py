@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from cadenza.campaigns.enrolment import compile_for_mail
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.planning.model import json_schema
 from cadenza.simulate.tape import read_tape
 

@@ -23,6 +23,7 @@ from sqlalchemy import Connection, text
 
 from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
+from cadenza.campaigns.starting import ScheduledStarts
 from cadenza.core.db import Database
 from cadenza.core.errors import Retryable
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, MessageId, SenderId, WorkspaceId, new_id
@@ -286,6 +287,7 @@ def wire(
             SignalIntake(database, engine, clock),
             Inbound(database),
             Upkeep(database, engine, hints, clock),
+            ScheduledStarts(database, dispatcher, clock, "https://go.cadenza.example"),
         ),
         dispatcher,
     )

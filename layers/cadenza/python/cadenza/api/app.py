@@ -16,8 +16,10 @@ from cadenza.api.desk import Office
 from cadenza.api.idempotency import PARAMETER
 from cadenza.api.routes import (
     approvals,
+    campaign_changes,
     campaigns,
     contacts,
+    contents,
     enrolments,
     imports,
     leads,
@@ -46,6 +48,8 @@ def build(office: Office) -> APIGatewayHttpResolver:
         contacts.routes,
         senders.routes,
         campaigns.routes,
+        campaign_changes.routes,
+        contents.routes,
         enrolments.routes,
         approvals.routes,
         plans.routes,

@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 from cadenza.campaigns.approval import Approvals
 from cadenza.campaigns.by_hand import ByHand
 from cadenza.campaigns.consent import Suppressions
+from cadenza.campaigns.content import Contents
+from cadenza.campaigns.editing import CampaignEdits
 from cadenza.campaigns.erasure import Erasure
 from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
@@ -54,6 +56,11 @@ class PatientDispatcher(Dispatcher):
         """As `Dispatcher.follow`, without its error."""
         with _patience():
             super().follow(campaigns, correlation_id)
+
+    def start_at(self, campaigns: Iterable[tuple[CampaignId, datetime]], now: datetime) -> None:
+        """As `Dispatcher.start_at`, without its error."""
+        with _patience():
+            super().start_at(campaigns, now)
 
     def wake(self, now: datetime) -> None:
         """As `Dispatcher.wake`, without its error."""
@@ -152,6 +159,17 @@ class Desk:
         office = self.office
         queue, dispatcher = office.creation_queue, office.dispatcher
         return ByHand(office.database, dispatcher, queue, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def contents(self) -> Contents:
+        """The workspace's templates and workflows."""
+        return Contents(self.office.database, self.workspace_id, self.key_id, self.office.clock)
+
+    @property
+    def edits(self) -> CampaignEdits:
+        """Who changes and clones the workspace's campaigns."""
+        office = self.office
+        return CampaignEdits(office.database, self.workspace_id, self.key_id, office.clock, self.by_hand)
 
     @property
     def erasure(self) -> Erasure:

@@ -217,7 +217,7 @@ class Resumption(Taken):
 
 
 class Campaign(Answer):
-    """A campaign."""
+    """A campaign. ``starts_at``: it starts by itself then. Since ``intake_closed_at`` it takes nobody in any more."""
 
     id: UUID
     name: str
@@ -228,9 +228,11 @@ class Campaign(Answer):
     sender_id: UUID | None
     daily_cap: int | None
     created_at: datetime
+    starts_at: datetime | None
     started_at: datetime | None
     paused_at: datetime | None
     resumed_at: datetime | None
+    intake_closed_at: datetime | None
     finished_at: datetime | None
 
 
@@ -244,8 +246,14 @@ class Counts(Answer):
 
 
 class CampaignDetail(Campaign):
-    """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone."""
+    """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone.
 
+    A template or workflow campaign has one plan (``plan_id``), null until somebody is enrolled or it starts.
+    """
+
+    template_id: UUID | None
+    workflow_id: UUID | None
+    plan_id: UUID | None
     brief: CampaignBrief
     rules: CampaignRules
     approval_mode: ApprovalMode | None

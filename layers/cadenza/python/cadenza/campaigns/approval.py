@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from cadenza.campaigns import approval_store, drafts, store
 from cadenza.campaigns.approval_store import Draft
 from cadenza.campaigns.consent import complete
-from cadenza.campaigns.enrolment import accept
+from cadenza.campaigns.mail_plans import accept
 from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database

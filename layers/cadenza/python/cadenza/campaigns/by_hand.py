@@ -14,9 +14,10 @@ from uuid import UUID
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
-from cadenza.campaigns import store
+from cadenza.campaigns import own_plan, store
 from cadenza.campaigns.consent import complete
-from cadenza.campaigns.enrolment import Bar, accept, bar_to
+from cadenza.campaigns.enrolment import Bar, bar_to
+from cadenza.campaigns.mail_plans import accept
 from cadenza.contacts import store as contacts_store
 from cadenza.core import jobs
 from cadenza.core.clock import Clock
@@ -25,7 +26,7 @@ from cadenza.core.errors import Conflict, NotFound
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, WorkspaceId
 from cadenza.core.messages import PlanWanted
 from cadenza.core.queues import Queue, hint
-from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignStatus, JobKind
+from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignKind, CampaignStatus, JobKind
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.model import Enrol
@@ -78,27 +79,29 @@ class ByHand:
     ) -> tuple[Placement, ...]:
         """Enrol contacts with ``plan`` at once, or (None) order a plan for each. Safe to repeat.
 
+        A template or workflow campaign has a plan of its own: without another one they are enrolled in it at once.
         Who gives a plan has approved it. A plan that was on order and failed or was skipped is ordered again.
 
         Raises:
             NotFound: No such campaign.
-            Conflict: The campaign has ended.
+            Conflict: The campaign has ended, or takes nobody in any more.
             InvalidInput: The plan has errors; one `FieldProblem` each.
         """
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
             # The lock holds off a completion or cancellation until what is added is there to be seen.
-            campaign = store.find(conn, campaign_id, lock=True)
+            campaign = own_plan.find_to_enrol(conn, campaign_id)
             if campaign is None:
                 raise NotFound("campaign", campaign_id)
-            if campaign.status in CAMPAIGN_ENDED:
-                raise Conflict(f"the campaign is {campaign.status}: it takes nobody in any more")
+            if not campaign.takes_in:
+                standing = campaign.status if campaign.status in CAMPAIGN_ENDED else "closed"
+                raise Conflict(f"the campaign is {standing}: it takes nobody in any more")
             wanted = list(dict.fromkeys(contact_ids))
             contacts = contacts_store.find_all(conn, wanted)
             barred = {one: bar for one in wanted if (bar := bar_to(contacts.get(one))) is not None}
             known = store.enrolled(conn, campaign.id, wanted)
             free = [contacts[one] for one in wanted if one not in barred and one not in known]
-            if plan is None:
+            if plan is None and campaign.kind is CampaignKind.AI:
                 placed, orders = self._order(conn, campaign, free, now)
                 follow_up = FollowUp()
             else:
@@ -137,23 +140,24 @@ class ByHand:
         conn: Connection,
         campaign: store.Campaign,
         contacts: Sequence[contacts_store.Contact],
-        plan: dict[str, JsonValue],
+        plan: dict[str, JsonValue] | None,
         now: datetime,
     ) -> tuple[list[Placement], FollowUp]:
-        """Store the plan and enrol everybody in it. Whoever is planning for one of them finds them enrolled."""
-        compiled = accept(plan)
+        """Enrol all of them in the plan, or (None) in the campaign's own. Who plans for one finds them enrolled."""
+        compiled = None if plan is None else accept(plan)
         if not contacts:
             return [], FollowUp()
-        source = parse_plan(plan).to_json()
-        plan_id = store.save_plan(
-            conn, self.workspace_id, source, plan_hash=compiled.hash, source=store.OPERATOR, now=now
-        )
+        if plan is None or compiled is None:
+            plan_id, source = own_plan.plan_for_new(conn, campaign, now), str(campaign.kind)
+        else:
+            written, source = parse_plan(plan).to_json(), store.OPERATOR
+            plan_id = store.save_plan(conn, self.workspace_id, written, plan_hash=compiled.hash, source=source, now=now)
         ids = [contact.id for contact in contacts]
         added = store.add_enrolments(conn, campaign, ids, plan_id, Approval.NOT_NEEDED, now)
         works = self._works(campaign, [contact for contact in contacts if contact.id in added])
         jobs.enqueue(conn, list(works.values()), now)
         jobs.requeue(conn, list(works.values()), now)
-        known: dict[str, object] = {"plan_id": str(plan_id), "source": store.OPERATOR, "by": str(self.key_id)}
+        known: dict[str, object] = {"plan_id": str(plan_id), "source": source, "by": str(self.key_id)}
         results = {work.key: {"enrolment_id": str(added[one]), **known} for one, work in works.items()}
         jobs.complete(conn, results, JobKind.PLANNING, now)
         placed = [

@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from cadenza.campaigns.content_model import NewTemplate, Step, Template
-from cadenza.campaigns.enrolment import compile_for_mail
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.campaigns.model import CampaignBrief, SampleRecipient, SampleSender
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.ids import TemplateId
@@ -120,7 +120,7 @@ def check_template(content: NewTemplate, now: datetime) -> tuple[Finding, ...]:
     shown = preview_plan(plan, "step_1", SampleRecipient(), SampleSender(), "https://links.example", now)
     faults = [replace(fault, pointer=_field(fault.pointer)) for fault in shown.findings if _matters(fault)]
     # Not everybody has every variable: whoever has not gets no mail, others do.
-    errors = [one for one in faults if one.severity is Severity.ERROR and one.code != FaultCode.MISSING_VALUE]
+    errors = [one for one in faults if one.severity is Severity.ERROR and str(one.code) != FaultCode.MISSING_VALUE]
     if errors:
         problems = (FieldProblem(error.pointer, f"{error.message}. {error.fix}") for error in errors)
         raise InvalidInput("the template cannot be sent", tuple(problems))
@@ -149,7 +149,7 @@ _NO_ID: Final = TemplateId(UUID(int=0))
 
 def _matters(finding: Finding) -> bool:
     """Notes speak of what the author of a plan may want to know; nobody has written this one."""
-    return finding.severity is not Severity.NOTE and finding.code != FindingCode.MISSING_STOP
+    return finding.severity is not Severity.NOTE and str(finding.code) != FindingCode.MISSING_STOP
 
 
 def _field(pointer: str) -> str:
@@ -169,9 +169,10 @@ def _step(pointer: str) -> str:
 
 def _lint(content: NewTemplate) -> Iterable[Finding]:
     """What the linter says of the copy, as it reads once it is filled in."""
-    filled = {name: _VARIABLE.sub("Sam", text) for name, text in content.model_dump(exclude={"html_body"}).items()}
-    plan = parse_plan(plan_of([_nameless(NewTemplate.model_construct(**filled, html_body=""))]))
-    brief = PlanBrief(sender_name="Sam", sender_company="Sam", offering=filled["text_body"], company_name="Sam")
+    subject, body = (_VARIABLE.sub("Sam", text) for text in (content.subject, content.text_body))
+    filled = content.model_copy(update={"subject": subject, "text_body": body, "html_body": ""})
+    plan = parse_plan(plan_of([_nameless(filled)]))
+    brief = PlanBrief(sender_name="Sam", sender_company="Sam", offering=body, company_name="Sam")
     for finding in lint_plan(plan, brief):
         if finding.code in _FOR_PEOPLE:
             yield replace(finding, severity=Severity.WARNING, pointer=_field(finding.pointer))

@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from cadenza.campaigns import content_store as store
+from cadenza.campaigns import own_plan
+from cadenza.campaigns import store as campaigns_store
 from cadenza.campaigns.compiling import check_template, check_workflow
 from cadenza.campaigns.content_model import NewTemplate, NewWorkflow, Step, TemplateChange
 from cadenza.core import audit, etags
@@ -69,6 +71,7 @@ class Contents:
             findings = check_template(content, now)
             store.save_template(conn, template_id, content, now)
             self._record(conn, AuditAct.TEMPLATE_CHANGED, template_id)
+        self._lead_on(template_id)
         return findings
 
     def delete_template(self, template_id: TemplateId) -> None:
@@ -102,14 +105,14 @@ class Contents:
         return workflow_id, findings
 
     def replace_workflow(
-        self, workflow_id: WorkflowId, content: NewWorkflow | None, seen: AbstractSet[str] | None
+        self, workflow_id: WorkflowId, content: NewWorkflow, seen: AbstractSet[str] | None
     ) -> tuple[Finding, ...]:
         """Replace all of a workflow; what is to be said about it. ``seen``: see `etags.expect`.
 
         Raises:
             NotFound: No such workflow.
             Overtaken: It is not the version that was seen.
-            InvalidInput: There is no ``content``, a step names no template, or it could not be sent.
+            InvalidInput: A step names no template of this workspace, or it could not be sent.
         """
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
@@ -117,12 +120,11 @@ class Contents:
             if found is None:
                 raise NotFound("workflow", workflow_id)
             etags.expect(seen, etags.tag_of(found.content), "workflow")
-            if content is None:
-                raise InvalidInput("a workflow is replaced as a whole", (FieldProblem("", "give name and steps"),))
             _know_templates(conn, content)
             store.save_workflow(conn, self.workspace_id, workflow_id, content, now)
             findings = check_workflow(_steps(conn, workflow_id))
             self._record(conn, AuditAct.WORKFLOW_CHANGED, workflow_id)
+        self._lead_on(workflow_id)
         return findings
 
     def delete_workflow(self, workflow_id: WorkflowId) -> None:
@@ -138,6 +140,18 @@ class Contents:
             _refuse_if_used("workflow", store.workflow_users(conn, workflow_id))
             store.delete_workflow(conn, workflow_id)
             self._record(conn, AuditAct.WORKFLOW_DELETED, workflow_id)
+
+    def _lead_on(self, content_id: UUID) -> None:
+        """Let the campaigns that have not begun, and have drafts, show what is written now.
+
+        In a transaction of its own: it locks campaigns, whose changes lock content. If it is lost, their start does it.
+        """
+        with self.database.workspace(self.workspace_id) as conn:
+            # One by one: each has a plan of its own to compile, and few campaigns share a draft's content.
+            for campaign_id in store.drafts_with(conn, content_id):
+                campaign = campaigns_store.find(conn, campaign_id, to_move=True)
+                if campaign is not None and not campaign.has_begun:
+                    own_plan.settle(conn, campaign, self.clock())
 
     def _record(self, conn: Connection, act: AuditAct, subject_id: UUID) -> None:
         audit.record(conn, self.workspace_id, act, self.clock(), key_id=self.key_id, subject_id=subject_id)

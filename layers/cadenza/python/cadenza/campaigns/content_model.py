@@ -30,7 +30,7 @@ Delay = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100),
 
 
 class NewTemplate(BaseModel):
-    """A mail with variables, such as ``{{ first_name }}``. With ``html_body`` it has two forms, else plain text only."""
+    """A mail with variables, such as ``{{ first_name }}``. With ``html_body`` it has two forms."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -60,13 +60,27 @@ class WorkflowStep(BaseModel):
     delay: Delay = "PT0S"
 
 
+def _some(steps: tuple[WorkflowStep, ...]) -> tuple[WorkflowStep, ...]:
+    if not steps:
+        raise ValueError("name the template of one step at least")
+    return steps
+
+
+# Not `min_length`: a sequence counts as too short, too, when one of its items is faulty.
+Steps = Annotated[
+    tuple[WorkflowStep, ...],
+    Field(max_length=MAX_STEPS, json_schema_extra={"minItems": 1}),
+    AfterValidator(_some),
+]
+
+
 class NewWorkflow(BaseModel):
     """Templates that are sent one after the other, until somebody replies."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Line
-    steps: Annotated[tuple[WorkflowStep, ...], Field(min_length=1, max_length=MAX_STEPS)]
+    steps: Steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
 from cadenza.campaigns.content_model import NewTemplate, NewWorkflow, Step, Template, Workflow, WorkflowStep
-from cadenza.core.ids import TemplateId, WorkflowId, WorkspaceId, new_id
-from cadenza.core.states import CAMPAIGN_ENDED
+from cadenza.core.ids import CampaignId, TemplateId, WorkflowId, WorkspaceId, new_id
+from cadenza.core.states import CAMPAIGN_ENDED, CampaignStatus
 from cadenza.core.tables.base import literals
 
 # --- templates ---------------------------------------------------------------------------------------------------
@@ -133,7 +134,7 @@ def delete_workflow(conn: Connection, workflow_id: WorkflowId) -> None:
 
 def workflow_is_known(conn: Connection, workflow_id: WorkflowId) -> bool:
     """Whether there is such a workflow; it is kept from being deleted until the transaction ends."""
-    query = text("SELECT FROM workflows WHERE id = :id FOR KEY SHARE")
+    query = text("SELECT id FROM workflows WHERE id = :id FOR KEY SHARE")
     return conn.execute(query, {"id": workflow_id}).first() is not None
 
 
@@ -166,6 +167,20 @@ _WORKFLOW_USERS = text(f"""
 
 def _forget(conn: Connection, column: str, content_id: TemplateId | WorkflowId) -> None:
     conn.execute(text(f"UPDATE campaigns SET {column} = NULL WHERE {column} = :id"), {"id": content_id})
+
+
+def drafts_with(conn: Connection, content_id: UUID) -> list[CampaignId]:
+    """Campaigns that have not begun, have a plan, and send this template or workflow; in id order."""
+    return list(conn.execute(_DRAFTS, {"id": content_id}).scalars())
+
+
+_DRAFTS = text(f"""
+    SELECT c.id FROM campaigns c
+    WHERE c.status IN ({literals(CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)}) AND c.plan_id IS NOT NULL
+      AND (c.template_id = :id OR c.workflow_id = :id
+           OR c.workflow_id IN (SELECT workflow_id FROM workflow_steps WHERE template_id = :id))
+    ORDER BY c.id
+""")
 
 
 # --- what a campaign sends ---------------------------------------------------------------------------------------

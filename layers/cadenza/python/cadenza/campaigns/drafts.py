@@ -9,7 +9,8 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, text
 
 from cadenza.campaigns import store
-from cadenza.campaigns.enrolment import brief_for, compile_for_mail
+from cadenza.campaigns.enrolment import brief_for
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.contacts import store as contacts_store
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId
 from cadenza.planning.findings import Finding, Severity

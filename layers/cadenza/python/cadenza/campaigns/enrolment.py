@@ -8,17 +8,15 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from cadenza.campaigns import approval_store, store
+from cadenza.campaigns import approval_store, own_plan, store
 from cadenza.contacts import store as contacts_store
 from cadenza.contacts.deliverability import Mailboxes, why_undeliverable
 from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.messages import PlanWanted
-from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignStatus, JobStatus
+from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignKind, CampaignStatus, JobStatus
 from cadenza.delivery.limits import MAILBOX_PROVIDERS
-from cadenza.delivery.variables import VARIABLES
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import Engine
@@ -26,29 +24,8 @@ from cadenza.leads import store as leads_store
 from cadenza.leads.domains import spoken
 from cadenza.leads.report import SiteReport
 from cadenza.planning.brief import PlanBrief
-from cadenza.planning.compiled import CompiledPlan
-from cadenza.planning.compiler import compile_plan
-from cadenza.planning.findings import Compiled
 from cadenza.planning.model import content_hash, parse_plan
 from cadenza.planning.planners import Planned, Planner
-
-
-def compile_for_mail(source: object) -> Compiled:
-    """Compile a plan whose mails may use the renderer's variables and no others."""
-    return compile_plan(source, variables=VARIABLES)
-
-
-def accept(source: object) -> CompiledPlan:
-    """The compiled plan of a request's ``plan``.
-
-    Raises:
-        InvalidInput: It has errors; one `FieldProblem` each.
-    """
-    compiled = compile_for_mail(source)
-    if compiled.plan is None:
-        problems = (FieldProblem(f"/plan{error.pointer}", f"{error.message}. {error.fix}") for error in compiled.errors)
-        raise InvalidInput("the plan has errors", tuple(problems))
-    return compiled.plan
 
 
 class NotEnrolled(jobs.Skip):
@@ -86,14 +63,17 @@ class Enrolling:
         self.mailboxes.recheck(self.database, message.contact_id, self.clock())
         with self.database.worker() as conn:
             brief, fall_back = _brief(conn, message), store.offline_fallback(conn, message.workspace_id)
-        planned = self.planner.plan(brief, begun, fall_back=fall_back)
+        planned = None if brief is None else self.planner.plan(brief, begun, fall_back=fall_back)
         now = self.clock()
         with self.database.worker() as conn:
             return _enrol(conn, message, begun, planned, now)
 
 
-def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
-    """Everything that the planner is told, or the reason why nothing is to be planned."""
+def _brief(conn: Connection, message: PlanWanted) -> PlanBrief | None:
+    """Everything that the planner is told, or the reason why nothing is to be planned.
+
+    None: the campaign has a plan of its own.
+    """
     campaign = store.find(conn, message.campaign_id)
     if campaign is None:
         raise NotEnrolled("unknown campaign")
@@ -102,6 +82,10 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
     contact = _may_be_written_to(contacts_store.find(conn, message.contact_id))
     if store.enrolled(conn, campaign.id, [contact.id]):
         raise NotEnrolled("enrolled already")
+    if campaign.kind is not CampaignKind.AI:
+        return None
+    if not campaign.brief.offering:
+        raise NotEnrolled("the campaign does not say what is offered")
     brief = brief_for(conn, campaign, contact)
     if brief is None:
         raise NotEnrolled("the campaign has no sender")
@@ -109,9 +93,9 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
 
 
 def brief_for(conn: Connection, campaign: store.Campaign, contact: contacts_store.Contact) -> PlanBrief | None:
-    """What is known of a contact and of what is offered to them; None where nobody is there to offer it."""
+    """What is known of a contact and of what is offered to them; None where nobody is there to offer it, or nothing."""
     sender = store.sender(conn, campaign.sender_id) if campaign.sender_id is not None else None
-    if sender is None:
+    if sender is None or not campaign.brief.offering:
         return None
     report = leads_store.report(conn, contact.lead_id) if contact.lead_id is not None else None
     site = report or SiteReport(domain=contact.email.rpartition("@")[2])
@@ -176,22 +160,25 @@ def _may_be_written_to(contact: contacts_store.Contact | None) -> contacts_store
     return contact
 
 
-def _enrol(conn: Connection, message: PlanWanted, begun: jobs.Begun, planned: Planned, now: datetime) -> FollowUp:
+def _enrol(
+    conn: Connection, message: PlanWanted, begun: jobs.Begun, planned: Planned | None, now: datetime
+) -> FollowUp:
     # The lock holds off a completion or cancellation until the enrolment is there to be seen.
-    campaign = store.find(conn, message.campaign_id, lock=True)
+    campaign = own_plan.find_to_enrol(conn, message.campaign_id)
     if campaign is None or campaign.status in CAMPAIGN_ENDED:
         raise NotEnrolled("the campaign has ended")
     # Minutes may lie between brief and plan. Whoever erases this person waits for us, or we find nobody to write to.
     _may_be_written_to(contacts_store.find(conn, message.contact_id, lock=True))
-    plan_id = store.save_plan(
-        conn,
-        campaign.workspace_id,
-        planned.plan,
-        plan_hash=content_hash(parse_plan(planned.plan)),
-        source=planned.source,
-        now=now,
-    )
-    approval = Approval.NOT_NEEDED if approval_store.progress(conn, campaign.id).is_enough else Approval.WANTED
+    approval = Approval.NOT_NEEDED  # people wrote it
+    if planned is None:
+        plan_id, source = own_plan.plan_for_new(conn, campaign, now), str(campaign.kind)
+    else:
+        plan_hash, source = content_hash(parse_plan(planned.plan)), planned.source
+        plan_id = store.save_plan(
+            conn, campaign.workspace_id, planned.plan, plan_hash=plan_hash, source=source, now=now
+        )
+        if not approval_store.progress(conn, campaign.id).is_enough:
+            approval = Approval.WANTED
     added = store.add_enrolments(conn, campaign, [message.contact_id], plan_id, approval, now)
     if not added:
         raise NotEnrolled("enrolled already")
@@ -199,7 +186,7 @@ def _enrol(conn: Connection, message: PlanWanted, begun: jobs.Begun, planned: Pl
     result: dict[str, object] = {
         "enrolment_id": str(enrolment_id),
         "plan_id": str(plan_id),
-        "source": planned.source,
+        "source": source,
         "approval": approval,
     }
     if not jobs.finish(conn, begun.work, jobs.Ending(JobStatus.COMPLETED, result=result), now, begun):

@@ -18,6 +18,7 @@ from cadenza.core.states import (
     ActionOutcome,
     Approval,
     CampaignStatus,
+    CampaignType,
     EnrolmentStatus,
     MessageStatus,
 )
@@ -85,10 +86,11 @@ _INVARIANTS: Final = (
     ),
     _Invariant(
         "I4 complete means complete",
-        "a completed campaign has no open enrolment and no open message",
+        "a completed campaign has no open enrolment and no open message, and takes nobody in by itself",
         f"""
         SELECT count(*) AS checked, count(*) FILTER (WHERE
-            EXISTS (SELECT FROM contact_campaigns e WHERE e.campaign_id = c.id AND e.status IN ({_OPEN_ENROLMENT}))
+            (c.type = '{CampaignType.FULLY_AUTOMATED}' AND c.intake_closed_at IS NULL)
+            OR EXISTS (SELECT FROM contact_campaigns e WHERE e.campaign_id = c.id AND e.status IN ({_OPEN_ENROLMENT}))
             OR EXISTS (SELECT FROM outbound_messages m
                        WHERE m.campaign_id = c.id AND m.status IN ({literals(*MESSAGE_OPEN)}))) AS violations
         FROM campaigns c WHERE c.status = '{CampaignStatus.COMPLETED}'

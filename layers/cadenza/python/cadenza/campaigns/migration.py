@@ -19,7 +19,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, text
 
 from cadenza.campaigns import store
-from cadenza.campaigns.enrolment import accept
+from cadenza.campaigns.mail_plans import accept
 from cadenza.campaigns.migration_model import (
     BATCH,
     EnrolmentMove,

@@ -93,6 +93,13 @@ def _content_of(needed_by: CampaignKind, content_id: C | None, info: ValidationI
     return content_id
 
 
+_LEFT_OUT: Final = object()
+
+
+def _left_out() -> CampaignBrief:
+    return cast("CampaignBrief", _LEFT_OUT)  # until it is validated
+
+
 TemplateOf = Annotated[TemplateId | None, AfterValidator(_of_template)]
 WorkflowOf = Annotated[WorkflowId | None, AfterValidator(_of_workflow)]
 """With `TemplateOf`: stands behind ``kind`` in its model."""
@@ -117,7 +124,7 @@ class NewCampaign(BaseModel):
     sender_id: SenderId | None = None
     template_id: TemplateOf = None
     workflow_id: WorkflowOf = None
-    brief: CampaignBrief = Field(default=cast("CampaignBrief", None), validate_default=True)
+    brief: CampaignBrief = Field(default_factory=_left_out, validate_default=True)
     rules: CampaignRules = CampaignRules()
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
     approval_mode: ApprovalMode | None = None
@@ -126,9 +133,9 @@ class NewCampaign(BaseModel):
     @field_validator("brief", mode="before")
     @classmethod
     def _offers(cls, brief: object, info: ValidationInfo) -> object:
-        if brief is None and info.data.get("kind", CampaignKind.AI) is CampaignKind.AI:
+        if brief is _LEFT_OUT and info.data.get("kind") is CampaignKind.AI:
             raise ValueError("say what is offered: {offering, …}")
-        return CampaignBrief() if brief is None else brief
+        return CampaignBrief() if brief is _LEFT_OUT else brief
 
 
 class CampaignChange(BaseModel):

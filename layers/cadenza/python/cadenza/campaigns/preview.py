@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
-from cadenza.campaigns.enrolment import compile_for_mail
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.campaigns.model import SampleRecipient, SampleSender
 from cadenza.core.errors import FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId, EnrolmentId, SenderId, WorkspaceId

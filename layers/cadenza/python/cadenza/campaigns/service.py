@@ -1,17 +1,18 @@
-"""What operators do with campaigns: create, start, pause, resume, cancel."""
+"""What operators do with campaigns: create, start or schedule, pause, resume, complete, cancel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
+from pydantic import JsonValue
 from sqlalchemy import Connection
 
-from cadenza.campaigns import resumption, store
+from cadenza.campaigns import own_plan, readiness, resumption, store
 from cadenza.campaigns.model import NewCampaign
 from cadenza.campaigns.resumption import ResumePreview
 from cadenza.core import audit
@@ -19,12 +20,14 @@ from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId, WorkspaceId
-from cadenza.core.states import AuditAct, CampaignStatus, ResumePolicy
+from cadenza.core.states import CAMPAIGN_ENDED, AuditAct, CampaignKind, CampaignStatus, ResumePolicy
 from cadenza.delivery import reputation
-from cadenza.delivery.addresses import is_sendable
-from cadenza.delivery.providers.accounts import SES
+from cadenza.engine.completion import complete_campaigns
 from cadenza.engine.dispatch import Dispatcher
 from cadenza.engine.following import Followed, follow
+
+FARTHEST: Final = timedelta(days=731)
+"""How far ahead a start may be scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +46,11 @@ class Campaigns:
         """Add a draft campaign.
 
         Raises:
-            InvalidInput: ``sender_id`` names no sender of this workspace.
+            InvalidInput: It names a sender, template or workflow that is not in this workspace.
         """
         with self.database.workspace(self.workspace_id) as conn:
-            if new.sender_id is not None and store.sender(conn, new.sender_id) is None:
-                problem = FieldProblem("/sender_id", "no such sender; create one with POST /v1/senders")
-                raise InvalidInput("the campaign names an unknown sender", (problem,))
+            if problems := readiness.unknown(conn, new):
+                raise InvalidInput("the campaign names what is not there", problems)
             return store.create(conn, self.workspace_id, new, self.clock())
 
     def start(self, campaign_id: CampaignId) -> None:
@@ -60,9 +62,65 @@ class Campaigns:
         """
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
-            campaign = self._find(conn, campaign_id)
-            if missing := _missing(conn, campaign, self.public_url):
+            campaign = self._find(conn, campaign_id, to_move=True)
+            if missing := self._missing(conn, campaign, now):
                 raise Conflict("the campaign cannot start yet", tuple(missing))
+            self._move(conn, campaign, CampaignStatus.RUNNING, AuditAct.CAMPAIGN_STARTED)
+            followed = follow(conn, campaign_id, now)
+        self._go_on(campaign_id, followed, now)
+
+    def schedule(self, campaign_id: CampaignId, starts_at: datetime | None) -> None:
+        """Let a draft start by itself at an instant ahead.
+
+        Raises:
+            NotFound: No such campaign.
+            InvalidInput: The instant is missing, has passed, or is more than `FARTHEST` ahead.
+            Conflict: It is no draft, or something is missing that a start needs; all of it is named at once.
+        """
+        now = self.clock()
+        with self.database.workspace(self.workspace_id) as conn:
+            campaign = self._find(conn, campaign_id, to_move=True)
+            if starts_at is None or not now < starts_at <= now + FARTHEST:
+                detail = (
+                    f"name an instant that lies ahead, {FARTHEST.days} days at most; POST …/start starts it at once"
+                )
+                raise InvalidInput("the campaign cannot start then", (FieldProblem("/starts_at", detail),))
+            if missing := self._missing(conn, campaign, now):
+                raise Conflict("the campaign cannot be scheduled yet", tuple(missing))
+            if not store.schedule(conn, campaign_id, starts_at, now):
+                raise Conflict(f"a campaign that is {campaign.status} cannot be scheduled")
+            self._record(conn, campaign, AuditAct.CAMPAIGN_SCHEDULED, now, {"starts_at": starts_at.isoformat()})
+        self.dispatcher.start_at([(campaign_id, starts_at)], now)
+
+    def unschedule(self, campaign_id: CampaignId) -> None:
+        """Make a scheduled campaign a draft again.
+
+        Raises:
+            NotFound: No such campaign.
+            Conflict: It is not scheduled.
+        """
+        with self.database.workspace(self.workspace_id) as conn:
+            campaign = self._find(conn, campaign_id)
+            self._move(conn, campaign, CampaignStatus.DRAFT, AuditAct.CAMPAIGN_UNSCHEDULED)
+
+    def start_if_due(self, campaign_id: CampaignId) -> None:
+        """Start a scheduled campaign whose instant has come; what lacks something becomes a draft again, and says why.
+
+        Nothing happens to any other campaign, so that it may be asked for often, early and late.
+        """
+        now = self.clock()
+        with self.database.workspace(self.workspace_id) as conn:
+            campaign = store.find(conn, campaign_id, to_move=True)
+            if campaign is None or campaign.status is not CampaignStatus.SCHEDULED:
+                return
+            if campaign.starts_at is None or campaign.starts_at > now:
+                return
+            if missing := self._missing(conn, campaign, now):
+                reason = "it could not start by itself: " + "; ".join(problem.detail for problem in missing)
+                store.move(conn, campaign_id, CampaignStatus.DRAFT, reason, now)
+                fields = sorted({problem.pointer for problem in missing})
+                self._record(conn, campaign, AuditAct.CAMPAIGN_NOT_STARTED, now, {"missing": list(fields)})
+                return
             self._move(conn, campaign, CampaignStatus.RUNNING, AuditAct.CAMPAIGN_STARTED)
             followed = follow(conn, campaign_id, now)
         self._go_on(campaign_id, followed, now)
@@ -108,6 +166,24 @@ class Campaigns:
         self.dispatcher.wake(now)
         self.dispatcher.follow([campaign_id])
 
+    def complete(self, campaign_id: CampaignId) -> None:
+        """Close the intake: it takes no more leads or contacts, and completes once what it has is final (I4).
+
+        Sites that it has taken before are still worked off, with their people.
+
+        Raises:
+            NotFound: No such campaign.
+            Conflict: It has not begun, has ended, or is closed already.
+        """
+        now = self.clock()
+        with self.database.workspace(self.workspace_id) as conn:
+            campaign = self._find(conn, campaign_id, to_move=True)
+            if not store.close_intake(conn, campaign_id, now):
+                raise Conflict(_not_closed(campaign))
+            self._record(conn, campaign, AuditAct.CAMPAIGN_CLOSED, now)
+        with self.database.workspace(self.workspace_id) as conn:
+            complete_campaigns(conn, [campaign_id], now)
+
     def cancel(self, campaign_id: CampaignId, reason: str = "") -> None:
         """End the campaign, and its open enrolments, the first of them at once. Nothing that waits is sent.
 
@@ -140,59 +216,40 @@ class Campaigns:
         now = self.clock()
         if not store.move(conn, campaign.id, target, detail.get("reason", ""), now):
             raise Conflict(f"a campaign that is {campaign.status} cannot become {target}")
-        audit.record(conn, self.workspace_id, act, now, key_id=self.key_id, subject_id=campaign.id, detail=detail)
+        self._record(conn, campaign, act, now, dict(detail))
+
+    def _record(
+        self,
+        conn: Connection,
+        campaign: store.Campaign,
+        act: AuditAct,
+        now: datetime,
+        detail: Mapping[str, JsonValue] = MappingProxyType({}),
+    ) -> None:
+        audit.record(conn, self.workspace_id, act, now, key_id=self.key_id, subject_id=campaign.id, detail=dict(detail))
+
+    def _missing(self, conn: Connection, campaign: store.Campaign, now: datetime) -> list[FieldProblem]:
+        """Everything that keeps a campaign, which is locked, from starting. Its own plan is brought up to date.
+
+        One that has begun lacks nothing: its move is refused.
+        """
+        if campaign.has_begun:
+            return []
+        missing = readiness.missing(conn, campaign, self.public_url)
+        if campaign.kind is not CampaignKind.AI:
+            missing += own_plan.settle(conn, campaign, now)[1]
+        return missing
+
+
+def _not_closed(campaign: store.Campaign) -> str:
+    if not campaign.has_begun:
+        return f"a campaign that is {campaign.status} has not begun: start it, or cancel it"
+    if campaign.status in CAMPAIGN_ENDED:
+        return f"the campaign is {campaign.status} already"
+    return "the campaign takes nobody in any more: it completes once what it has is final"
 
 
 def _paused_at(campaign: store.Campaign) -> datetime:
     if campaign.paused_at is None:
         raise Conflict(f"the campaign is {campaign.status}, not paused")
     return campaign.paused_at
-
-
-# Mailbox providers' domains, in whose name only their own servers send (SPF, DMARC): SES would be turned away.
-_FREE_MAIL: Final = frozenset(
-    {
-        *("aol.com", "fastmail.com", "gmail.com", "gmx.de", "gmx.net", "googlemail.com", "hotmail.com", "icloud.com"),
-        *("live.com", "me.com", "msn.com", "outlook.com", "proton.me", "protonmail.com", "web.de", "yahoo.com"),
-        *("yandex.com", "zoho.com"),
-    }
-)
-
-
-def _missing(conn: Connection, campaign: store.Campaign, public_url: str) -> list[FieldProblem]:
-    """Everything that keeps the campaign from starting."""
-    sender = store.sender(conn, campaign.sender_id) if campaign.sender_id is not None else None
-    if sender is None:
-        problems = [FieldProblem("/sender_id", "choose who sends: POST /v1/senders, then name it here")]
-    else:
-        problems = [FieldProblem("/sender_id", problem) for problem in _missing_of(sender)]
-    if not campaign.brief.offering:
-        problems.append(FieldProblem("/brief/offering", "say what is offered"))
-    if not is_reachable(public_url):
-        # Where the opt-out of every mail leads; RFC 8058 §3.1 wants HTTPS.
-        detail = "the installation has no public https address for the opt-out: set PUBLIC_URL (-c publicUrl=https://…)"
-        problems.append(FieldProblem("", detail))
-    return problems
-
-
-def _missing_of(sender: store.Sender) -> Iterator[str]:
-    """What keeps anybody from sending as this sender. Its name and postal address stand in the text of each mail."""
-    if not sender.postal_address.strip():
-        yield "the sender has no postal address, which every mail must carry"
-    if not sender.name.strip() and not sender.company.strip():
-        yield "the sender has neither a name nor a company: every mail must say who writes"
-    if not is_sendable(sender.email):
-        yield f"{sender.email!r} is no address that mail can be sent from"
-    elif sender.provider == SES and sender.email.rpartition("@")[2].lower() in _FREE_MAIL:
-        yield "receivers refuse this domain's mail from all but its own provider: send by smtp, or as a domain of yours"
-    if sender.reply_to and not is_sendable(sender.reply_to):
-        yield f"{sender.reply_to!r} is no address that answers can reach"
-
-
-def is_reachable(public_url: str) -> bool:
-    """Whether people can reach our links. Plain HTTP is for a system that is all on one machine."""
-    try:
-        parts = urlsplit(public_url)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (parts.scheme == "https" or parts.hostname in {"127.0.0.1", "::1", "localhost"})

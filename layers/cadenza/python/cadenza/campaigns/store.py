@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
@@ -14,13 +14,22 @@ from sqlalchemy import Connection, Row, text
 from cadenza.campaigns.model import CampaignBrief, NewCampaign, NewSender, WarmUp
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, PlanId, SenderId, WorkspaceId, new_id
 from cadenza.core.states import (
+    CAMPAIGN_ENDED,
     CAMPAIGN_MOVES,
     Approval,
+    ApprovalMode,
     CampaignKind,
     CampaignStatus,
+    CampaignType,
     EnrolmentStatus,
+    JobStatus,
+    LeadStatus,
     sources,
 )
+from cadenza.core.tables.base import literals
+from cadenza.engine.rules import CampaignRules
+
+NOT_BEGUN: Final = (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
 
 OPERATOR: Final = "operator"
 """Who wrote the plans that people give."""
@@ -35,9 +44,38 @@ class Campaign:
     name: str
     kind: CampaignKind
     status: CampaignStatus
-    sender_id: SenderId | None
-    brief: CampaignBrief
     paused_at: datetime | None
+    starts_at: datetime | None
+    intake_closed_at: datetime | None
+    plan_id: PlanId | None
+    """What its template or workflow compiles to; fixed by the start. None: nobody has needed it yet."""
+    said: NewCampaign
+    """What can be edited of it."""
+
+    @property
+    def type(self) -> CampaignType:
+        """Where its contacts come from."""
+        return self.said.type
+
+    @property
+    def sender_id(self) -> SenderId | None:
+        """Who sends."""
+        return self.said.sender_id
+
+    @property
+    def brief(self) -> CampaignBrief:
+        """What is offered, to what end."""
+        return self.said.brief
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has been started: from then on its content is fixed."""
+        return self.status not in NOT_BEGUN
+
+    @property
+    def takes_in(self) -> bool:
+        """Whether it takes in leads and contacts."""
+        return self.status not in CAMPAIGN_ENDED and self.intake_closed_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +144,38 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
     campaign_id = CampaignId(new_id())
     conn.execute(
         text("""
-            INSERT INTO campaigns (id, workspace_id, name, kind, type, status, sender_id, brief, rules, daily_cap,
-                                   approval_mode, approval_first_n, created_at, updated_at)
-            VALUES (:id, :workspace_id, :name, :kind, :type, :status, :sender_id, CAST(:brief AS jsonb),
-                    CAST(:rules AS jsonb), :daily_cap, :approval_mode, :approval_first_n, :now, :now)
+            INSERT INTO campaigns (id, workspace_id, name, kind, type, status, sender_id, template_id, workflow_id,
+                                   brief, rules, daily_cap, approval_mode, approval_first_n, created_at, updated_at)
+            VALUES (:id, :workspace_id, :name, :kind, :type, :status, :sender_id, :template_id, :workflow_id,
+                    CAST(:brief AS jsonb), CAST(:rules AS jsonb), :daily_cap, :approval_mode, :approval_first_n,
+                    :now, :now)
         """),
-        {
-            "id": campaign_id,
-            "workspace_id": workspace_id,
-            "name": new.name,
-            "kind": new.kind,
-            "type": new.type,
-            "status": CampaignStatus.DRAFT,
-            "sender_id": new.sender_id,
-            "brief": new.brief.model_dump_json(),
-            "rules": new.rules.model_dump_json(exclude_none=True),
-            "daily_cap": new.daily_cap,
-            "approval_mode": new.approval_mode,
-            "approval_first_n": new.approval_first_n,
-            "now": now,
-        },
+        _row(new)
+        | {"id": campaign_id, "workspace_id": workspace_id, "kind": new.kind, "now": now}
+        | {"status": CampaignStatus.DRAFT},
     )
     return campaign_id
+
+
+def save(conn: Connection, campaign_id: CampaignId, said: NewCampaign, now: datetime) -> None:
+    """Replace what was said about a campaign that the caller has locked; its kind stays."""
+    conn.execute(
+        text("""
+            UPDATE campaigns SET name = :name, type = :type, sender_id = :sender_id, template_id = :template_id,
+                   workflow_id = :workflow_id, brief = CAST(:brief AS jsonb), rules = CAST(:rules AS jsonb),
+                   daily_cap = :daily_cap, approval_mode = :approval_mode, approval_first_n = :approval_first_n,
+                   updated_at = :now
+            WHERE id = :id
+        """),
+        _row(said) | {"id": campaign_id, "now": now},
+    )
+
+
+def _row(said: NewCampaign) -> dict[str, Any]:
+    return said.model_dump(exclude={"kind", "brief", "rules"}) | {
+        "brief": said.brief.model_dump_json(),
+        "rules": said.rules.model_dump_json(exclude_none=True),
+    }
 
 
 def find(conn: Connection, campaign_id: CampaignId, *, lock: bool = False, to_move: bool = False) -> Campaign | None:
@@ -139,15 +187,31 @@ def find(conn: Connection, campaign_id: CampaignId, *, lock: bool = False, to_mo
 
 
 def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
+    # An ended campaign may have lost its content, and an old one may say less than is asked for today: no validation.
+    said = NewCampaign.model_construct(
+        name=row.name,
+        kind=CampaignKind(row.kind),
+        type=CampaignType(row.type),
+        sender_id=row.sender_id,
+        template_id=row.template_id,
+        workflow_id=row.workflow_id,
+        brief=CampaignBrief.model_validate(row.brief),
+        rules=CampaignRules.model_validate(row.rules),
+        daily_cap=row.daily_cap,
+        approval_mode=ApprovalMode(row.approval_mode) if row.approval_mode is not None else None,
+        approval_first_n=row.approval_first_n,
+    )
     return Campaign(
         row.id,
         row.workspace_id,
         row.name,
-        CampaignKind(row.kind),
+        said.kind,
         CampaignStatus(row.status),
-        row.sender_id,
-        CampaignBrief.model_validate(row.brief),
         row.paused_at,
+        row.starts_at,
+        row.intake_closed_at,
+        row.plan_id,
+        said,
     )
 
 
@@ -159,7 +223,8 @@ def move(conn: Connection, campaign_id: CampaignId, target: CampaignStatus, reas
                    started_at = CASE WHEN :target = :running THEN coalesce(started_at, :now) ELSE started_at END,
                    paused_at = CASE WHEN :target = :paused THEN CAST(:now AS timestamptz) END,
                    resumed_at = CASE WHEN :target = :running AND status = :paused THEN :now ELSE resumed_at END,
-                   finished_at = CASE WHEN :ended THEN CAST(:now AS timestamptz) END
+                   finished_at = CASE WHEN :ended THEN CAST(:now AS timestamptz) END,
+                   starts_at = CASE WHEN :target = :draft THEN NULL ELSE starts_at END
             WHERE id = :id AND status = ANY(:sources)
         """),
         {
@@ -169,11 +234,74 @@ def move(conn: Connection, campaign_id: CampaignId, target: CampaignStatus, reas
             "now": now,
             "running": CampaignStatus.RUNNING,
             "paused": CampaignStatus.PAUSED,
+            "draft": CampaignStatus.DRAFT,
             "ended": not CAMPAIGN_MOVES[target],
             "sources": list(sources(CAMPAIGN_MOVES, target)),
         },
     )
     return moved.rowcount > 0
+
+
+def schedule(conn: Connection, campaign_id: CampaignId, starts_at: datetime, now: datetime) -> bool:
+    """Let a draft start by itself then. False (zero rows): it is no draft."""
+    scheduled = conn.execute(
+        text("""
+            UPDATE campaigns SET status = :scheduled, status_reason = '', starts_at = :starts_at, updated_at = :now
+            WHERE id = :id AND status = ANY(:sources)
+        """),
+        {
+            "id": campaign_id,
+            "scheduled": CampaignStatus.SCHEDULED,
+            "starts_at": starts_at,
+            "now": now,
+            "sources": list(sources(CAMPAIGN_MOVES, CampaignStatus.SCHEDULED)),
+        },
+    )
+    return scheduled.rowcount > 0
+
+
+def close_intake(conn: Connection, campaign_id: CampaignId, now: datetime) -> bool:
+    """Let a campaign that has begun take nobody in any more. False (zero rows): it has not begun, or is closed."""
+    closed = conn.execute(
+        text("""
+            UPDATE campaigns SET intake_closed_at = :now, updated_at = :now
+            WHERE id = :id AND intake_closed_at IS NULL AND status = ANY(:running)
+        """),
+        {"id": campaign_id, "now": now, "running": [CampaignStatus.RUNNING, CampaignStatus.PAUSED]},
+    )
+    return closed.rowcount > 0
+
+
+def take_plan(conn: Connection, campaign_id: CampaignId, plan_id: PlanId) -> None:
+    """Make this the campaign's own plan. The caller has locked it; drafts that had the one before have this one."""
+    parameters = {"id": campaign_id, "plan_id": plan_id}
+    conn.execute(_CHANGE_DRAFTS, parameters)
+    conn.execute(text("UPDATE campaigns SET plan_id = :plan_id WHERE id = :id"), parameters)
+
+
+_CHANGE_DRAFTS = text(f"""
+    WITH drafts AS MATERIALIZED (
+        SELECT e.id FROM contact_campaigns e JOIN campaigns c ON c.id = e.campaign_id
+        WHERE c.id = :id AND e.status = '{EnrolmentStatus.DRAFT}' AND e.plan_id = c.plan_id
+        ORDER BY e.id FOR UPDATE OF e
+    )
+    UPDATE contact_campaigns e SET plan_id = :plan_id FROM drafts WHERE e.id = drafts.id
+""")
+
+
+def has_people(conn: Connection, campaign_id: CampaignId) -> bool:
+    """Whether somebody is enrolled, or may come from a site or a plan on order."""
+    return bool(conn.execute(_HAS_PEOPLE, {"id": campaign_id}).scalar())
+
+
+_HAS_PEOPLE = text(f"""
+    SELECT EXISTS (SELECT FROM contact_campaigns WHERE campaign_id = :id
+                   AND status IN ({literals(EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE)}))
+        OR EXISTS (SELECT FROM campaign_leads l JOIN leads d ON d.id = l.lead_id WHERE l.campaign_id = :id
+                   AND d.status NOT IN ({literals(LeadStatus.ANALYZED, LeadStatus.FAILED)}))
+        OR EXISTS (SELECT FROM jobs WHERE campaign_id = :id
+                   AND status IN ({literals(JobStatus.QUEUED, JobStatus.ACTIVE)}))
+""")
 
 
 def save_plan(

@@ -223,8 +223,15 @@ class CampaignMoved(Message):
     campaign_id: CampaignId
 
 
+class StartDue(Message):
+    """A scheduled campaign is to start, when its instant has come."""
+
+    type: Literal["campaign.start_due"] = "campaign.start_due"
+    campaign_id: CampaignId
+
+
 ExecutionMessage = Annotated[
-    ActionsDue | Wake | Sweep | SignalReported | MailReceived | CampaignMoved, Field(discriminator="type")
+    ActionsDue | Wake | Sweep | SignalReported | MailReceived | CampaignMoved | StartDue, Field(discriminator="type")
 ]
 """What the execute function consumes, from both of its queues."""
 

@@ -1,4 +1,8 @@
-"""When a campaign is complete: every enrolment, every message, every lead and every job of it is final (I4)."""
+"""When a campaign is complete: every enrolment, every message, every lead and every job of it is final (I4).
+
+One that takes new contacts by itself is not, until its intake is closed; one whose intake is closed needs to have had
+nobody.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from sqlalchemy import Connection, text
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId
-from cadenza.core.states import MESSAGE_OPEN, CampaignStatus, EnrolmentStatus, JobStatus, LeadStatus
+from cadenza.core.states import MESSAGE_OPEN, CampaignStatus, CampaignType, EnrolmentStatus, JobStatus, LeadStatus
 from cadenza.core.tables.base import literals
 
 
@@ -47,8 +51,10 @@ def complete_campaigns(conn: Connection, ids: Sequence[CampaignId] | None, now: 
 _COMPLETE = text(f"""
     UPDATE campaigns c SET status = '{CampaignStatus.COMPLETED}', finished_at = :now, updated_at = :now
     WHERE c.id = ANY(:ids)
-      AND (EXISTS (SELECT FROM campaign_leads l WHERE l.campaign_id = c.id)
-           OR EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id))
+      AND (c.intake_closed_at IS NOT NULL
+           OR (c.type <> '{CampaignType.FULLY_AUTOMATED}'
+               AND (EXISTS (SELECT FROM campaign_leads l WHERE l.campaign_id = c.id)
+                    OR EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id))))
       AND NOT EXISTS (
           SELECT FROM contact_campaigns e
           WHERE e.campaign_id = c.id AND e.status IN ('{EnrolmentStatus.DRAFT}', '{EnrolmentStatus.ACTIVE}'))

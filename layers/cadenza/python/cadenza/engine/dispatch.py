@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from cadenza.core.ids import CampaignId
-from cadenza.core.messages import ActionsDue, CampaignMoved, SendWanted, Wake
+from cadenza.core.messages import ActionsDue, CampaignMoved, SendWanted, StartDue, Wake
 from cadenza.core.queues import Outgoing, Queue, delay_until
 from cadenza.engine.apply import SOON, FollowUp
 from cadenza.engine.wakes import Wakes, bucket_of
@@ -60,6 +60,18 @@ class Dispatcher:
             Retryable: The queue did not take everything; the safety sweep makes up for it.
         """
         self._execution.send(CampaignMoved(campaign_id=one, correlation_id=correlation_id) for one in campaigns)
+
+    def start_at(self, campaigns: Iterable[tuple[CampaignId, datetime]], now: datetime) -> None:
+        """Have these campaigns started at their instants: by a message with its exact delay, or a wake before that.
+
+        Raises:
+            Retryable: A service did not take everything; the safety sweep makes up for it.
+        """
+        wanted = list(campaigns)
+        self.ensure_wakes(at for _, at in wanted if at > now + SOON)
+        self._execution.send(
+            Outgoing(StartDue(campaign_id=one), delay_until(at, now)) for one, at in wanted if at <= now + SOON
+        )
 
     def ensure_wakes(self, instants: Iterable[datetime]) -> None:
         """See to it that something due at these instants, each further off than `SOON`, will be woken."""

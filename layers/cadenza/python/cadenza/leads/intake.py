@@ -72,10 +72,11 @@ class LeadIntake:
 
 
 def lock_campaign(conn: Connection, campaign_id: CampaignId) -> None:
-    """Hold off the end of a campaign until its new lead is there to be seen; refuse one that has ended."""
-    found = conn.execute(text("SELECT status FROM campaigns WHERE id = :id FOR SHARE"), {"id": campaign_id}).scalar()
+    """Hold off the end of a campaign until its new lead is there to be seen; refuse one that takes in nobody."""
+    query = text("SELECT status, intake_closed_at FROM campaigns WHERE id = :id FOR SHARE")
+    found = conn.execute(query, {"id": campaign_id}).first()
     if found is None:
         raise NotFound("campaign", campaign_id)
-    status = CampaignStatus(found)
-    if not CAMPAIGN_MOVES[status]:
-        raise Conflict(f"the campaign is {status}: it takes no more leads")
+    ended = not CAMPAIGN_MOVES[CampaignStatus(found.status)]
+    if ended or found.intake_closed_at is not None:
+        raise Conflict(f"the campaign is {found.status if ended else 'closed'}: it takes no more leads")

@@ -7,10 +7,11 @@ from typing import Annotated
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from cadenza.api import approval_models, models, queries
+from cadenza.api import approval_models, etags, models, queries
 from cadenza.api.desk import Desk
+from cadenza.api.etags import IfMatch
 from cadenza.api.models import Page
 from cadenza.api.preview_models import Preview, PreviewFinding
 from cadenza.api.reading import Slice
@@ -25,9 +26,6 @@ from cadenza.planning.findings import Finding
 routes = Operations("approvals")
 
 Id = Annotated[UUID, Path()]
-IfMatch = Annotated[
-    str | None, Header(alias="if-match", max_length=1000, description="the ETag of the plan that was read; required")
-]
 
 # An empty body is read, so that an enrolment that is not there is said to be missing before the body is.
 NO_PLAN = approval_models.PlanOfDraft()
@@ -74,7 +72,7 @@ def get_enrolment_plan(desk: At, enrolment_id: Id) -> Response[models.Plan]:
     """Show the plan that an enrolment has; its `etag` is what a change of it must name."""
     with desk.transaction() as conn:
         plan = queries.plan_of(conn, enrolment_id)
-    return Response(HTTPStatus.OK, "application/json", plan, _etag(plan))
+    return Response(HTTPStatus.OK, "application/json", plan, etags.etag(plan.hash))
 
 
 @routes.operation(
@@ -90,11 +88,11 @@ def put_enrolment_plan(
     if_match: IfMatch = None,
 ) -> Response[approval_models.EditedPlan]:
     """Replace a draft's plan. Errors refuse it; what else is to be said about it stands in the answer."""
-    found = desk.approvals.edit(EnrolmentId(enrolment_id), changed.plan, _hashes(if_match))
+    found = desk.approvals.edit(EnrolmentId(enrolment_id), changed.plan, etags.seen(if_match))
     with desk.transaction() as conn:
         plan = queries.plan_of(conn, enrolment_id)
     edited = approval_models.EditedPlan(**dict(plan), findings=_told(found))
-    return Response(HTTPStatus.OK, "application/json", edited, _etag(plan))
+    return Response(HTTPStatus.OK, "application/json", edited, etags.etag(plan.hash))
 
 
 @routes.operation("POST", "/v1/enrolments/<enrolment_id>/approve", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))
@@ -145,14 +143,3 @@ def _enrolment(desk: Desk, enrolment_id: UUID) -> models.EnrolmentDetail:
 
 def _told(findings: tuple[Finding, ...]) -> tuple[PreviewFinding, ...]:
     return tuple(map(PreviewFinding.model_validate, findings))
-
-
-def _etag(plan: models.Plan) -> dict[str, str | list[str]]:
-    return {"etag": f'"{plan.hash}"'}
-
-
-def _hashes(if_match: str | None) -> frozenset[str] | None:
-    """The plans that ``If-Match`` names, empty for any (RFC 9110 §13.1.1; a weak tag matches nothing)."""
-    if if_match is None or if_match.strip() == "*":
-        return None if if_match is None else frozenset()
-    return frozenset(tag.strip().strip('"') for tag in if_match.split(","))

@@ -6,18 +6,21 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from cadenza.api import models, queries
+from cadenza.api import etags, models, queries
 from cadenza.api.desk import Desk
 from cadenza.api.models import Page
 from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
+from cadenza.campaigns import store
 from cadenza.campaigns.model import NewCampaign, NewSender
 from cadenza.campaigns.resumption import ResumePreview
 from cadenza.campaigns.timeline import timeline
 from cadenza.core.errors import NotFound
+from cadenza.core.etags import tag_of
 from cadenza.core.ids import CampaignId, EnrolmentId
 from cadenza.core.states import CampaignStatus, EnrolmentStatus, Role
 
@@ -71,9 +74,9 @@ def list_campaigns(
 
 
 @routes.operation("GET", "/v1/campaigns/<campaign_id>", role=Role.VIEWER)
-def get_campaign(desk: At, campaign_id: Id) -> models.CampaignDetail:
-    """Show a campaign and how many of its leads, enrolments, messages and jobs stand where."""
-    return _campaign(desk, campaign_id)
+def get_campaign(desk: At, campaign_id: Id) -> Response[models.CampaignDetail]:
+    """Show a campaign and how many of its rows are in which state; its `etag` is what a change of it must name."""
+    return tagged_campaign(desk, campaign_id)
 
 
 @routes.operation("POST", "/v1/campaigns/<campaign_id>/start", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))
@@ -112,6 +115,14 @@ def cancel_campaign(desk: At, campaign_id: Id, why: OptionalReason = WITHOUT_REA
     """End a campaign and all its open enrolments, for good."""
     desk.campaigns.cancel(CampaignId(campaign_id), why.reason)
     return _campaign(desk, campaign_id)
+
+
+def tagged_campaign(desk: Desk, campaign_id: UUID) -> Response[models.CampaignDetail]:
+    """The campaign, with the version of what can be edited of it."""
+    with desk.transaction() as conn:
+        detail, version = queries.campaign_detail(conn, campaign_id), store.find(conn, CampaignId(campaign_id))
+    headers = {} if version is None else etags.etag(tag_of(version.said))
+    return Response(HTTPStatus.OK, "application/json", detail, headers)
 
 
 def _campaign(desk: Desk, campaign_id: UUID) -> models.CampaignDetail:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from cadenza.api import plan_models, preview_models
 from cadenza.api.routing import At, Operations
-from cadenza.campaigns.enrolment import compile_for_mail
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.states import Role
 from cadenza.planning.model import json_schema
