@@ -9,7 +9,7 @@ from typing import Final, cast
 from pydantic import JsonValue, ValidationError
 
 from cadenza.campaigns.compiling import compiled
-from cadenza.campaigns.enrolment import compile_for_mail
+from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.campaigns.model import MAX_CAP, CampaignBrief
 from cadenza.core.states import CAMPAIGN_ENDED, CampaignKind, CampaignStatus, CampaignType
 from cadenza.engine.rules import CampaignRules
