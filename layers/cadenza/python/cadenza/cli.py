@@ -87,17 +87,28 @@ def _parser() -> argparse.ArgumentParser:
     for option, what in (("eml", "the whole mail, as bytes"), ("html", "its HTML part"), ("text", "its text part")):
         shape.add_argument(f"--{option}", dest="shape", action="store_const", const=option, help=f"print {what}")
 
+    legacy = commands.add_parser("import-legacy", help="take in another system's export (docs/operations.md)")
+    legacy.add_argument("export", metavar="FILE", help='JSON, JSON lines, CSV, a folder or ZIP of them; "-": JSON')
+    legacy.add_argument("--workspace", default="", metavar="NAME", help="its name or id; default: the only one")
+    legacy.add_argument("--sender", default="", metavar="ADDRESS", help="who sends campaigns that name nobody here")
+    what = legacy.add_mutually_exclusive_group()
+    what.add_argument("--dry-run", action="store_true", help="only say what would become of it (this is the default)")
+    what.add_argument("--apply", action="store_true", help="take it in")
+    legacy.add_argument("--json", action="store_true", help="print the report as JSON")
+    _add_database_url(legacy)
+
     for name, help_text in (
         ("migrate", "bring a database's schema to the newest version"),
         ("invariants", "ask a database whether the invariants hold"),
     ):
         command = commands.add_parser(name, help=help_text)
-        command.add_argument(
-            "--database-url",
-            default=os.environ.get("DATABASE_URL", ""),
-            help="postgresql+pg8000://…; default: DATABASE_URL",
-        )
+        _add_database_url(command)
     return parser
+
+
+def _add_database_url(command: argparse.ArgumentParser) -> None:
+    default = os.environ.get("DATABASE_URL", "")
+    command.add_argument("--database-url", default=default, help="postgresql+pg8000://…; default: DATABASE_URL")
 
 
 def _check(path: str, *, as_json: bool) -> int:
@@ -294,6 +305,19 @@ def _invariants(database_url: str) -> int:
     return BROKEN if any(finding.violations for finding in findings) else OK
 
 
+def _import_legacy(options: argparse.Namespace) -> int:
+    from cadenza.legacy import command  # noqa: PLC0415
+
+    rows = command.read(options.export, sys.stdin.buffer.read() if options.export == "-" else b"")
+    database = _database(options.database_url)
+    try:
+        report = command.take(database, options.workspace, rows, options.sender, apply=options.apply)
+    finally:
+        database.close()
+    _print([report.model_dump_json(indent=2)] if options.json else command.lines(report))
+    return BROKEN if report.refused else OK
+
+
 def _database(url: str):  # noqa: ANN202 - its type would import SQLAlchemy for every subcommand
     from cadenza.core.db import Database  # noqa: PLC0415
 
@@ -308,4 +332,5 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "preview": _preview,
     "migrate": lambda options: _migrate(options.database_url),
     "invariants": lambda options: _invariants(options.database_url),
+    "import-legacy": _import_legacy,
 }

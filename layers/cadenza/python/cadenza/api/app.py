@@ -21,6 +21,7 @@ from cadenza.api.routes import (
     contacts,
     contents,
     enrolments,
+    imports,
     leads,
     operations,
     plans,
@@ -57,6 +58,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         approvals.routes,
         plans.routes,
         suppressions.routes,
+        imports.routes,
         operations.routes,
         about,
     )

@@ -117,18 +117,35 @@ class Suppressions:
         """Suppress, and end what is open of whom it is about; what is new, and how many enrolments ended."""
         now = self.clock()
         with self.database.workspace(self.workspace_id) as conn:
-            locked = engine.lock(conn, suppressions.concerned(conn, self.workspace_id, rows).enrolments, now)
-            created = suppressions.add(conn, self.workspace_id, rows, Provenance(source, self.key_id), now)
-            # Once more, for who was enrolled meanwhile: from now on nobody is.
-            found = suppressions.concerned(conn, self.workspace_id, rows)
-            locked |= engine.lock(conn, found.enrolments - locked.keys(), now)
-            halting = found.halting & locked.keys()
-            halt = Halt(now, SUPPRESSED, "the address is suppressed")
-            follow_up = apply_locked(conn, locked, [(enrolment_id, halt) for enrolment_id in sorted(halting)], now)
-            follow_up += FollowUp(messages=_queued(conn, found.enrolments - halting))
-        self.dispatcher.dispatch(follow_up, now)
-        complete(self.database, self.workspace_id, follow_up, now)
-        return created, len(halting)
+            written = suppress_all(conn, self.workspace_id, rows, Provenance(source, self.key_id), now)
+        self.dispatcher.dispatch(written.follow_up, now)
+        complete(self.database, self.workspace_id, written.follow_up, now)
+        return written.created, written.halted
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressedAll:
+    """What is new, how many open enrolments have ended, and what is to be done after the commit."""
+
+    created: set[Key]
+    halted: int
+    follow_up: FollowUp
+
+
+def suppress_all(
+    conn: Connection, workspace_id: WorkspaceId, rows: Sequence[Suppressed], origin: Provenance, now: datetime
+) -> SuppressedAll:
+    """Suppress, and end what is open of whom it is about. The caller owns the transaction."""
+    locked = engine.lock(conn, suppressions.concerned(conn, workspace_id, rows).enrolments, now)
+    created = suppressions.add(conn, workspace_id, rows, origin, now)
+    # Once more, for who was enrolled meanwhile: from now on nobody is.
+    found = suppressions.concerned(conn, workspace_id, rows)
+    locked |= engine.lock(conn, found.enrolments - locked.keys(), now)
+    halting = found.halting & locked.keys()
+    halt = Halt(now, SUPPRESSED, "the address is suppressed")
+    follow_up = apply_locked(conn, locked, [(enrolment_id, halt) for enrolment_id in sorted(halting)], now)
+    follow_up += FollowUp(messages=_queued(conn, found.enrolments - halting))
+    return SuppressedAll(created, len(halting), follow_up)
 
 
 def complete(database: Database, workspace_id: WorkspaceId, follow_up: FollowUp, now: datetime) -> None:

@@ -266,6 +266,7 @@ _WRITE = {place: text(_writing(place, key, "r.value")) for place, (key, _) in _P
 def forget(conn: Connection, contact_id: ContactId, now: datetime) -> None:
     """What the person was known by is gone; the row stays, so that the audit has somebody to be about."""
     conn.execute(text("DELETE FROM holds WHERE contact_id = :id"), {"id": contact_id})
+    conn.execute(text("DELETE FROM legacy_ids WHERE new_id = :id"), {"id": contact_id})
     conn.execute(
         text("""
             UPDATE contacts

@@ -18,10 +18,13 @@ from cadenza.core.states import ConsentBasis, SuppressionChannel
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """Somebody on a list: ``line`` tells which row it was, and stands in the contact's source."""
+    """Somebody on a list: ``line`` tells which row it was, and stands in the contact's source.
+
+    ``lead_id`` None: of no site that is known.
+    """
 
     line: int
-    lead_id: LeadId
+    lead_id: LeadId | None
     contact: NewContact
 
 
@@ -75,7 +78,7 @@ def merge(
         else:
             row = found[key]
             outcome = Merging.CREATED if row.created else Merging.MERGED
-            told[x.line] = Merged(outcome, row.id, None, (), row.lead_id != x.lead_id, row.id in forbidden)
+            told[x.line] = Merged(outcome, row.id, None, (), x.lead_id not in (None, row.lead_id), row.id in forbidden)
     for line, earlier in same_as.items():
         as_before = told[earlier]
         told[line] = as_before
@@ -124,7 +127,7 @@ def _row(x: Brought, source: Mapping[str, str]) -> dict[str, object]:
         "id": str(new_id()),
         "key": _key(x.contact),
         "line": x.line,
-        "lead_id": str(x.lead_id),
+        "lead_id": None if x.lead_id is None else str(x.lead_id),
         "source": {**source, "line": x.line},
     }
 

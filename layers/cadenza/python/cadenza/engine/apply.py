@@ -126,6 +126,16 @@ def apply_migration(
     return _write(conn, folds, changes, now)
 
 
+def apply_decided(conn: Connection, decisions: Sequence[tuple[store.Enrolment, Decision]], now: datetime) -> FollowUp:
+    """Write down decisions that were made elsewhere, of enrolments that stay on their plans.
+
+    As `apply_locked`, for enrolments that the caller has locked in this transaction.
+    """
+    plans = compiled_plans(conn, {enrolment.plan_id for enrolment, _ in decisions})
+    folds = [_Fold(enrolment, plans[enrolment.plan_id], now).take(decision) for enrolment, decision in decisions]
+    return _write(conn, folds, _gather(folds, now), now)
+
+
 def _write(conn: Connection, folds: Sequence[_Fold], changes: Changes, now: datetime) -> FollowUp:
     written = write(conn, changes, now)
     return FollowUp(

@@ -33,6 +33,7 @@ from cadenza.core.tables.operations import (
     heartbeats,
     idempotency_keys,
     jobs,
+    legacy_ids,
 )
 from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
 
@@ -63,6 +64,7 @@ __all__ = [
     "lead_batches",
     "lead_pages",
     "leads",
+    "legacy_ids",
     "message_events",
     "outbound_messages",
     "provider_quotas",

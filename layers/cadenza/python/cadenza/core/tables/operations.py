@@ -9,6 +9,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
@@ -166,3 +167,18 @@ audit_log = Table(
 )
 Index("ix_audit_log_workspace_id_id", audit_log.c.workspace_id, audit_log.c.id)
 Index("ix_audit_log_subject_id", audit_log.c.subject_id)
+
+legacy_ids = Table(
+    "legacy_ids",
+    METADATA,
+    workspace_id(),
+    Column("kind", Text, nullable=False),
+    Column("old_id", Text, nullable=False, comment="there; a digest of what names it, where it had none"),
+    Column("new_id", Uuid, nullable=False),
+    document("detail"),
+    Column("key_id", Uuid, comment="the API key that brought it; null: the command"),
+    instant("at"),
+    PrimaryKeyConstraint("workspace_id", "kind", "old_id"),
+    comment="what imports from other systems have brought, so that none brings it twice",
+)
+Index("ix_legacy_ids_new_id", legacy_ids.c.new_id)
