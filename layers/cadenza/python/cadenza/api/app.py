@@ -16,6 +16,7 @@ from cadenza.api.desk import Office
 from cadenza.api.idempotency import PARAMETER
 from cadenza.api.routes import (
     approvals,
+    automation,
     campaigns,
     contacts,
     enrolments,
@@ -49,6 +50,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         approvals.routes,
         plans.routes,
         suppressions.routes,
+        automation.routes,
         operations.routes,
         about,
     )

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints, computed_field
 
+from cadenza.campaigns.intake import Intake
 from cadenza.campaigns.model import CampaignBrief, WarmUp
 from cadenza.campaigns.timeline import Entry
 from cadenza.contacts.model import ContactKind
@@ -22,6 +23,7 @@ from cadenza.core.states import (
     CampaignStatus,
     CampaignType,
     Channel,
+    CompanyOrder,
     EnrolmentStatus,
     JobKind,
     JobStatus,
@@ -244,12 +246,18 @@ class Counts(Answer):
 
 
 class CampaignDetail(Campaign):
-    """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone."""
+    """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone.
+
+    ``intake`` is what a fully automated one takes by itself; of others it means nothing.
+    """
 
     brief: CampaignBrief
     rules: CampaignRules
     approval_mode: ApprovalMode | None
     approval_first_n: int
+    intake: Intake
+    company_order: CompanyOrder
+    company_gap: str
     counts: Counts
 
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import Connection
 
-from cadenza.campaigns import approval_store, store
+from cadenza.campaigns import approval_store, intake_store, store
 from cadenza.contacts import store as contacts_store
 from cadenza.contacts.deliverability import Mailboxes, why_undeliverable
 from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
-from cadenza.core.errors import FieldProblem, InvalidInput
+from cadenza.core.errors import FieldProblem, InvalidInput, Postponed
 from cadenza.core.messages import PlanWanted
+from cadenza.core.queues import Queue
 from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignStatus, JobStatus
 from cadenza.delivery.limits import MAILBOX_PROVIDERS
 from cadenza.delivery.variables import VARIABLES
@@ -23,6 +25,7 @@ from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import Engine
 from cadenza.leads import store as leads_store
+from cadenza.leads import turns
 from cadenza.leads.domains import spoken
 from cadenza.leads.report import SiteReport
 from cadenza.planning.brief import PlanBrief
@@ -51,6 +54,11 @@ def accept(source: object) -> CompiledPlan:
     return compiled.plan
 
 
+SWITCHED_OFF: Final = "automation is switched off"
+LOOK_AGAIN_S: Final = 900.0
+"""How often a plan that waits for the switch is looked at."""
+
+
 class NotEnrolled(jobs.Skip):
     """There is a reason not to write to this contact; the ledger says which."""
 
@@ -64,6 +72,8 @@ class Enrolling:
     engine: Engine
     clock: Clock
     mailboxes: Mailboxes = field(default_factory=Mailboxes)
+    creation_queue: Queue | None = None
+    """Where the next ones of a company are asked for; without it, the sweep does so."""
 
     def handle(self, message: PlanWanted) -> None:
         """Do what one message of campaign-creation asks for.
@@ -81,6 +91,11 @@ class Enrolling:
         except jobs.Settled:  # as the ledger says
             follow_up = FollowUp(campaigns=frozenset({message.campaign_id}))
         self.engine.finish(follow_up, message.correlation_id)
+        if follow_up.campaigns and self.creation_queue is not None:
+            # Whoever was not written to has cost no time: the next of their company may have their turn now.
+            with self.database.worker() as conn:
+                wanted = turns.begin_due(conn, self.clock(), message.campaign_id)
+            self.creation_queue.send(wanted)
 
     def _plan_and_enrol(self, message: PlanWanted, begun: jobs.Begun) -> FollowUp:
         self.mailboxes.recheck(self.database, message.contact_id, self.clock())
@@ -102,6 +117,10 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief:
     contact = _may_be_written_to(contacts_store.find(conn, message.contact_id))
     if store.enrolled(conn, campaign.id, [contact.id]):
         raise NotEnrolled("enrolled already")
+    if turns.answered(conn, campaign.id, contact.id):
+        raise NotEnrolled(turns.REPLIED)
+    if intake_store.is_held(conn, campaign.id):
+        raise Postponed(SWITCHED_OFF, LOOK_AGAIN_S)
     brief = brief_for(conn, campaign, contact)
     if brief is None:
         raise NotEnrolled("the campaign has no sender")
@@ -183,6 +202,8 @@ def _enrol(conn: Connection, message: PlanWanted, begun: jobs.Begun, planned: Pl
         raise NotEnrolled("the campaign has ended")
     # Minutes may lie between brief and plan. Whoever erases this person waits for us, or we find nobody to write to.
     _may_be_written_to(contacts_store.find(conn, message.contact_id, lock=True))
+    if turns.answered(conn, campaign.id, message.contact_id):
+        raise NotEnrolled(turns.REPLIED)
     plan_id = store.save_plan(
         conn,
         campaign.workspace_id,

@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from cadenza.campaigns.intake import DEFAULT_GAP, Gap, Intake
 from cadenza.core.ids import SenderId
-from cadenza.core.states import ApprovalMode, CampaignKind, CampaignType
+from cadenza.core.states import ApprovalMode, CampaignKind, CampaignType, CompanyOrder
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES, SMTP, SesAccount, SmtpAccount
 from cadenza.engine.rules import CampaignRules
@@ -78,6 +79,9 @@ class NewCampaign(BaseModel):
     """A campaign to create. It starts as a draft.
 
     ``approval_mode`` (with ``approval_first_n``) may be stricter than the workspace's: of the two the stricter holds.
+    ``intake`` is for fully automated ones: whom they take by themselves (if not said, everybody). With the
+    ``company_order`` `one_after_another` the people of a company are taken one by one, ``company_gap`` apart (ISO
+    8601), until somebody replies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -91,6 +95,16 @@ class NewCampaign(BaseModel):
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
     approval_mode: ApprovalMode | None = None
     approval_first_n: FirstN = 0
+    intake: Intake | None = None
+    company_order: CompanyOrder = CompanyOrder.TOGETHER
+    company_gap: Gap = DEFAULT_GAP
+
+    @field_validator("intake")
+    @classmethod
+    def _of_automated_ones(cls, intake: Intake | None, info: ValidationInfo) -> Intake | None:
+        if intake is not None and info.data.get("type") is not CampaignType.FULLY_AUTOMATED:
+            raise ValueError(f"only a campaign of type {CampaignType.FULLY_AUTOMATED} takes people by itself")
+        return intake
 
 
 class WarmUp(BaseModel):

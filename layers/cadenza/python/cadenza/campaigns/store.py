@@ -107,9 +107,11 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
     conn.execute(
         text("""
             INSERT INTO campaigns (id, workspace_id, name, kind, type, status, sender_id, brief, rules, daily_cap,
-                                   approval_mode, approval_first_n, created_at, updated_at)
+                                   approval_mode, approval_first_n, intake, company_order, company_gap, created_at,
+                                   updated_at)
             VALUES (:id, :workspace_id, :name, :kind, :type, :status, :sender_id, CAST(:brief AS jsonb),
-                    CAST(:rules AS jsonb), :daily_cap, :approval_mode, :approval_first_n, :now, :now)
+                    CAST(:rules AS jsonb), :daily_cap, :approval_mode, :approval_first_n, CAST(:intake AS jsonb),
+                    :company_order, :company_gap, :now, :now)
         """),
         {
             "id": campaign_id,
@@ -124,6 +126,9 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
             "daily_cap": new.daily_cap,
             "approval_mode": new.approval_mode,
             "approval_first_n": new.approval_first_n,
+            "intake": "{}" if new.intake is None else new.intake.model_dump_json(exclude_defaults=True),
+            "company_order": new.company_order,
+            "company_gap": new.company_gap,
             "now": now,
         },
     )

@@ -10,8 +10,17 @@ from sqlalchemy import Connection, text
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId
-from cadenza.core.states import MESSAGE_OPEN, CampaignStatus, EnrolmentStatus, JobStatus, LeadStatus
+from cadenza.core.states import (
+    MESSAGE_OPEN,
+    TURN_OPEN,
+    CampaignStatus,
+    CampaignType,
+    EnrolmentStatus,
+    JobStatus,
+    LeadStatus,
+)
 from cadenza.core.tables.base import literals
+from cadenza.leads import turns
 
 
 def completer(database: Database, clock: Clock) -> Callable[[Sequence[CampaignId]], None]:
@@ -28,9 +37,10 @@ def completer(database: Database, clock: Clock) -> Callable[[Sequence[CampaignId
 def complete_campaigns(conn: Connection, ids: Sequence[CampaignId] | None, now: datetime) -> list[CampaignId]:
     """Complete the running campaigns among ``ids`` (None: all) of which everything is final (I4).
 
-    Two statements: the lock first, so that nobody adds a lead meanwhile, then the check on a new snapshot. Run it in
-    a transaction of its own after the one that ended something: of two that end the last two things, the later one
-    sees both. Zero rows: something is still open, or the campaign does not run.
+    The lock first, so that nobody adds a lead meanwhile, then the check on a new snapshot; in between, who is next of
+    the companies whose people are taken one after another. Run it in a transaction of its own after the one that ended
+    something: of two that end the last two things, the later one sees both. Zero rows: something is still open, or the
+    campaign does not run.
     """
     candidates = conn.execute(
         text(f"""
@@ -40,13 +50,17 @@ def complete_campaigns(conn: Connection, ids: Sequence[CampaignId] | None, now: 
         """),
         {"all": ids is None, "ids": list(ids or ())},
     ).scalars()
-    rows = conn.execute(_COMPLETE, {"ids": list(candidates), "now": now})
+    running = list(candidates)
+    turns.settle(conn, running, now, everywhere=ids is None)
+    rows = conn.execute(_COMPLETE, {"ids": running, "now": now})
     return [row.id for row in rows]
 
 
 _COMPLETE = text(f"""
     UPDATE campaigns c SET status = '{CampaignStatus.COMPLETED}', finished_at = :now, updated_at = :now
     WHERE c.id = ANY(:ids)
+      -- While it runs, a fully automated one takes whoever comes.
+      AND c.type <> '{CampaignType.FULLY_AUTOMATED}'
       AND (EXISTS (SELECT FROM campaign_leads l WHERE l.campaign_id = c.id)
            OR EXISTS (SELECT FROM jobs j WHERE j.campaign_id = c.id))
       AND NOT EXISTS (
@@ -61,5 +75,7 @@ _COMPLETE = text(f"""
       AND NOT EXISTS (
           SELECT FROM jobs j
           WHERE j.campaign_id = c.id AND j.status IN ({literals(JobStatus.QUEUED, JobStatus.ACTIVE)}))
+      AND NOT EXISTS (
+          SELECT FROM campaign_turns t WHERE t.campaign_id = c.id AND t.status IN ({literals(*TURN_OPEN)}))
     RETURNING c.id
 """)
