@@ -162,9 +162,8 @@ _NAME_NEXT_OF = text(_name_next(_NAMED))
 _NAME_NEXT_EVERYWHERE = text(_name_next("(SELECT * FROM campaign_turns WHERE campaign_id = ANY(:ids)) AS t"))
 
 _END = text(f"""
-    UPDATE campaign_turns t SET status = '{TurnStatus.ENDED}', ended_at = :now,
-           reason = coalesce(over.reason, '')
-    FROM (SELECT o.campaign_id, o.contact_id, CASE WHEN e.id IS NULL THEN j.reason ELSE e.reason END AS reason
+    UPDATE campaign_turns t SET status = '{TurnStatus.ENDED}', ended_at = :now
+    FROM (SELECT o.campaign_id, o.contact_id
           FROM campaign_turns o
           LEFT JOIN contact_campaigns e ON e.campaign_id = o.campaign_id AND e.contact_id = o.contact_id
           LEFT JOIN jobs j ON j.kind = '{JobKind.PLANNING}'
