@@ -70,7 +70,7 @@ FUNCTIONS: dict[FunctionName, FunctionSpec] = {
         memory_mb=512,
         database_user="cadenza_worker",
         creates_wakes=True,
-        sends_to=("campaign-execution",),
+        sends_to=("campaign-creation", "campaign-execution"),
     ),
     # 60 s hold a database that wakes from its pause (15 to 30 s).
     "execute": FunctionSpec(

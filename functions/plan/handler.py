@@ -1,4 +1,4 @@
-"""Consumes campaign-creation: one contact gets a plan and enters a campaign."""
+"""Consumes campaign-creation: one contact gets a plan and enters a campaign; automatic ones look for contacts."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cache
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from cadenza.campaigns.assigning import Assigning, Planning
 from cadenza.campaigns.enrolment import Enrolling
 from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.contacts.deliverability import Dns, Mailboxes, NoDns
@@ -15,7 +16,7 @@ from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
 from cadenza.core.db import connect
 from cadenza.core.log import get_logger
-from cadenza.core.messages import PLAN_MESSAGES, PlanWanted
+from cadenza.core.messages import PLAN_MESSAGES, PlanMessage
 from cadenza.core.queues import Queue
 from cadenza.core.settings import PlanSettings, load, secrets
 from cadenza.engine.dispatch import Dispatcher
@@ -27,14 +28,15 @@ log = get_logger()
 
 
 @cache
-def enrolling() -> Enrolling:
+def planning() -> Planning:
     """The service, made once a process."""
     settings = load(PlanSettings)
     known = secrets(settings.app_secret_arn)
     database = connect(settings)
     client = client_for(settings, known.openai_api_key)
+    creation = Queue(settings.campaign_creation_queue_url)
     dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings))
-    return Enrolling(
+    enrolling = Enrolling(
         database=database,
         planner=AiPlanner(AiGate(database, client, utc_now), compile_for_mail)
         if client
@@ -42,7 +44,9 @@ def enrolling() -> Enrolling:
         engine=Engine(database, dispatcher, utc_now),
         clock=utc_now,
         mailboxes=Mailboxes(Dns() if settings.mx_lookup else NoDns()),
+        creation_queue=creation,
     )
+    return Planning(enrolling, Assigning(database, creation, utc_now))
 
 
 @log.inject_lambda_context(clear_state=True)
@@ -51,7 +55,7 @@ def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:  # noqa: AR
     return consume(event, PLAN_MESSAGES, plan)
 
 
-def plan(wanted: PlanWanted) -> None:
-    """One contact."""
+def plan(wanted: PlanMessage) -> None:
+    """One contact, or a part of a pass."""
     log.set_correlation_id(wanted.correlation_id)
-    enrolling().handle(wanted)
+    planning().handle(wanted)

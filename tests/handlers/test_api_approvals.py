@@ -14,7 +14,7 @@ from cadenza.core.db import Database
 from cadenza.core.ids import new_id
 from cadenza.core.messages import PlanWanted
 from cadenza.engine.service import Engine
-from functions.plan.handler import enrolling
+from functions.plan.handler import planning
 from tests.handlers.api_client import Client, client, column, environment
 from tests.handlers.conftest import Queues
 from tests.store.builders import PLAN, Scene, add_contact, add_enrolment, add_lead, add_scene
@@ -108,7 +108,7 @@ def test_a_draft_is_looked_at_changed_and_approved(api: Client, queues: Queues, 
 
 def plan_now(database: Database, wanted: dict[str, Any]) -> None:
     """What the plan function does with a message of its queue, on the test's database."""
-    service = enrolling()
+    service = planning().enrolling
     engine = Engine(database, service.engine._dispatcher, utc_now)
     replace(service, database=database, engine=engine).handle(PlanWanted.model_validate(wanted))
 

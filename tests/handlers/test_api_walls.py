@@ -18,12 +18,12 @@ from cadenza.core import jobs, tables
 from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
 from cadenza.core.messages import SignalKind
-from cadenza.core.states import CampaignStatus, JobStatus, Role
+from cadenza.core.states import CampaignStatus, CampaignType, JobStatus, Role
 from cadenza.delivery.outcomes import record
 from tests.handlers.api_client import Client, client, column, environment
 from tests.handlers.conftest import Queues
 from tests.handlers.test_api_contents import TEMPLATE
-from tests.store.builders import NOW, Scene, add_contact, add_lead, add_scene, add_workspace
+from tests.store.builders import NOW, Scene, add_campaign, add_contact, add_lead, add_scene, add_workspace
 from tests.store.reacting import reported
 
 NOBODY = "00000000-0000-7000-8000-000000000001"
@@ -181,6 +181,9 @@ def test_lists_show_ones_own_only(theirs: Client, mine: Client, database: Databa
             {"workspace_id": scene.workspace_id, "input_tokens": 1, "output_tokens": 1, "cost_usd_micros": 1}
             | {"at": utc_now()},
         )
+        automatic = add_campaign(conn, scene.workspace_id, scene.sender_id, type=CampaignType.FULLY_AUTOMATED)
+        planned = jobs.planning(scene.workspace_id, automatic, add_contact(conn, scene.workspace_id))
+        jobs.enqueue(conn, [planned], NOW)
     theirs.post("/v1/suppressions", {"channel": "email", "address": "zoe@acme.example"})
     theirs.post("/v1/lead-batches", {"rows": [{"url": "harbour-kitchens.example"}]})
     theirs.post("/v1/leads", {"url": "lantern.example"})
@@ -197,6 +200,7 @@ def test_nothing_next_door_can_be_named_in_a_body(theirs: Client, mine: Client, 
     mine.call("POST", "/v1/leads", lead).problem(404)
     batch = {"rows": [{"url": "harbour-kitchens.example"}], "campaign_id": str(scene.campaign_id)}
     mine.call("POST", "/v1/lead-batches", batch).problem(404)
+    mine.call("POST", "/v1/automation/run", {"campaign_id": str(scene.campaign_id)}).problem(404)
     assert column(database, "lead_batches.id") == []
     campaign = {"name": "Spring", "sender_id": str(scene.sender_id), "brief": {"offering": "We plan routes."}}
     assert set(mine.call("POST", "/v1/campaigns", campaign).problem(400)) == {"/sender_id"}

@@ -16,6 +16,7 @@ from cadenza.api.desk import Office
 from cadenza.api.idempotency import PARAMETER
 from cadenza.api.routes import (
     approvals,
+    automation,
     campaign_changes,
     campaigns,
     contacts,
@@ -59,6 +60,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         plans.routes,
         suppressions.routes,
         imports.routes,
+        automation.routes,
         operations.routes,
         about,
     )

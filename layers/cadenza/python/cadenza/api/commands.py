@@ -14,4 +14,4 @@ from cadenza.core.tables import automation_settings
 def save_settings(conn: Connection, workspace_id: WorkspaceId, new: AutomationSettings, now: datetime) -> None:
     """Replace the workspace's settings. Its row was made with the workspace."""
     statement = update(automation_settings).where(automation_settings.c.workspace_id == workspace_id)
-    conn.execute(statement.values(**new.model_dump(), updated_at=now))
+    conn.execute(statement.values(**new.model_dump(exclude={"enabled"}), updated_at=now))

@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from cadenza.campaigns.approval import Approvals
+from cadenza.campaigns.assignment import LeadAssignment
+from cadenza.campaigns.automation import Automation
 from cadenza.campaigns.by_hand import ByHand
 from cadenza.campaigns.consent import Suppressions
 from cadenza.campaigns.content import Contents
@@ -170,6 +172,18 @@ class Desk:
         """Who changes and clones the workspace's campaigns."""
         office = self.office
         return CampaignEdits(office.database, self.workspace_id, self.key_id, office.clock, self.by_hand)
+
+    def assignment(self) -> LeadAssignment:
+        """Who gives leads to the workspace's campaigns."""
+        office = self.office
+        queues = office.lead_queue, office.creation_queue
+        return LeadAssignment(office.database, *queues, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def automation(self) -> Automation:
+        """The workspace's automatic work."""
+        office = self.office
+        return Automation(office.database, office.creation_queue, self.workspace_id, self.key_id, office.clock)
 
     @property
     def erasure(self) -> Erasure:

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints, computed_field
 
 from cadenza.campaigns.counts import SendCounts
+from cadenza.campaigns.intake import Intake
 from cadenza.campaigns.model import CampaignBrief, WarmUp
 from cadenza.campaigns.timeline import Entry
 from cadenza.contacts.model import ContactKind
@@ -23,6 +24,7 @@ from cadenza.core.states import (
     CampaignStatus,
     CampaignType,
     Channel,
+    CompanyOrder,
     EnrolmentStatus,
     JobKind,
     JobStatus,
@@ -250,8 +252,8 @@ class CampaignDetail(Campaign, SendCounts):
     """A campaign with what was said about it and where it stands. ``approval_mode`` null: the workspace's alone.
 
     ``emails_scheduled`` is ``sent + failed + skipped + remaining``; ``not_reached`` was ahead of enrolments that ended.
-
     A template or workflow campaign has one plan (``plan_id``), null until somebody is enrolled or it starts.
+    ``intake`` is what a fully automated one takes by itself; of others it means nothing.
     """
 
     template_id: UUID | None
@@ -261,6 +263,9 @@ class CampaignDetail(Campaign, SendCounts):
     rules: CampaignRules
     approval_mode: ApprovalMode | None
     approval_first_n: int
+    intake: Intake
+    company_order: CompanyOrder
+    company_gap: str
     counts: Counts
 
 

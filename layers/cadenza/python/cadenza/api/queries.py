@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     Table,
     Text,
     case,
@@ -202,6 +203,11 @@ class JobFilter:
 
 def jobs(conn: Connection, part: Slice, which: JobFilter) -> Page[models.Job]:
     """The ledger."""
+    return page_of(conn, models.Job, chosen_jobs(which, select(tables.jobs)), tables.jobs.c.id, part)
+
+
+def chosen_jobs(which: JobFilter, query: Select[Any]) -> Select[Any]:
+    """Those of a query's jobs that are asked for."""
     table = tables.jobs
     wanted = {
         table.c.status: which.status,
@@ -210,14 +216,14 @@ def jobs(conn: Connection, part: Slice, which: JobFilter) -> Page[models.Job]:
         table.c.contact_id: which.contact_id,
         table.c.campaign_id: which.campaign_id,
     }
-    query = select(table).where(*equal(wanted))
+    query = query.where(*equal(wanted))
     if which.reason is not None:
         query = query.where(table.c.reason.icontains(which.reason, autoescape=True))
     if which.since is not None:
         query = query.where(table.c.queued_at >= which.since)
     if which.until is not None:
         query = query.where(table.c.queued_at < which.until)
-    return page_of(conn, models.Job, query, table.c.id, part)
+    return query
 
 
 def job(conn: Connection, job_id: UUID) -> models.Job:

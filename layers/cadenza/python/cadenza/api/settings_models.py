@@ -45,6 +45,8 @@ class AutomationSettings(WorkingHours):
 
     ``approval_mode`` says whether people look at plans before anything is sent: never, at each, or until
     ``approval_first_n`` of a campaign's plans have been approved. It binds plans that are made from now on.
+
+    ``enabled`` is the switch of automation; left out, or null, it stays as it is (`toggle_automation` turns it too).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
@@ -76,3 +78,4 @@ class AutomationSettings(WorkingHours):
     country_policy: CountryPolicy = CountryPolicy()
     approval_mode: ApprovalMode = ApprovalMode.AUTOMATIC
     approval_first_n: FirstN = 0
+    enabled: bool | None = None

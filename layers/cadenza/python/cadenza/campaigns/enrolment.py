@@ -5,27 +5,35 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from sqlalchemy import Connection
 
-from cadenza.campaigns import approval_store, own_plan, store
+from cadenza.campaigns import approval_store, intake_store, own_plan, store
 from cadenza.contacts import store as contacts_store
 from cadenza.contacts.deliverability import Mailboxes, why_undeliverable
 from cadenza.core import jobs
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
+from cadenza.core.errors import Postponed
 from cadenza.core.messages import PlanWanted
+from cadenza.core.queues import Queue
 from cadenza.core.states import CAMPAIGN_ENDED, Approval, CampaignKind, CampaignStatus, JobStatus
 from cadenza.delivery.limits import MAILBOX_PROVIDERS
 from cadenza.engine.apply import FollowUp, apply
 from cadenza.engine.model import Enrol
 from cadenza.engine.service import Engine
 from cadenza.leads import store as leads_store
+from cadenza.leads import turns
 from cadenza.leads.domains import spoken
 from cadenza.leads.report import SiteReport
 from cadenza.planning.brief import PlanBrief
 from cadenza.planning.model import content_hash, parse_plan
 from cadenza.planning.planners import Planned, Planner
+
+SWITCHED_OFF: Final = "automation is switched off"
+LOOK_AGAIN_S: Final = 900.0
+"""How often a plan that waits for the switch is looked at."""
 
 
 class NotEnrolled(jobs.Skip):
@@ -41,6 +49,8 @@ class Enrolling:
     engine: Engine
     clock: Clock
     mailboxes: Mailboxes = field(default_factory=Mailboxes)
+    creation_queue: Queue | None = None
+    """Where the next ones of a company are asked for; without it, the sweep does so."""
 
     def handle(self, message: PlanWanted) -> None:
         """Do what one message of campaign-creation asks for.
@@ -58,6 +68,11 @@ class Enrolling:
         except jobs.Settled:  # as the ledger says
             follow_up = FollowUp(campaigns=frozenset({message.campaign_id}))
         self.engine.finish(follow_up, message.correlation_id)
+        if follow_up.campaigns and self.creation_queue is not None:
+            # Whoever was not written to has cost no time: the next of their company may have their turn now.
+            with self.database.worker() as conn:
+                wanted = turns.begin_due(conn, self.clock(), message.campaign_id)
+            self.creation_queue.send(wanted)
 
     def _plan_and_enrol(self, message: PlanWanted, begun: jobs.Begun) -> FollowUp:
         self.mailboxes.recheck(self.database, message.contact_id, self.clock())
@@ -82,6 +97,10 @@ def _brief(conn: Connection, message: PlanWanted) -> PlanBrief | None:
     contact = _may_be_written_to(contacts_store.find(conn, message.contact_id))
     if store.enrolled(conn, campaign.id, [contact.id]):
         raise NotEnrolled("enrolled already")
+    if turns.answered(conn, campaign.id, contact.id):
+        raise NotEnrolled(turns.REPLIED)
+    if intake_store.is_held(conn, campaign.id):
+        raise Postponed(SWITCHED_OFF, LOOK_AGAIN_S)
     if campaign.kind is not CampaignKind.AI:
         return None
     if not campaign.brief.offering:
@@ -169,6 +188,8 @@ def _enrol(
         raise NotEnrolled("the campaign has ended")
     # Minutes may lie between brief and plan. Whoever erases this person waits for us, or we find nobody to write to.
     _may_be_written_to(contacts_store.find(conn, message.contact_id, lock=True))
+    if turns.answered(conn, campaign.id, message.contact_id):
+        raise NotEnrolled(turns.REPLIED)
     approval = Approval.NOT_NEEDED  # people wrote it
     if planned is None:
         plan_id, source = own_plan.plan_for_new(conn, campaign, now), str(campaign.kind)

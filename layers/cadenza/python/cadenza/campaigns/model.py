@@ -18,8 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from cadenza.campaigns.intake import DEFAULT_GAP, Gap, Intake
 from cadenza.core.ids import SenderId, TemplateId, WorkflowId
-from cadenza.core.states import ApprovalMode, CampaignKind, CampaignType
+from cadenza.core.states import ApprovalMode, CampaignKind, CampaignType, CompanyOrder
 from cadenza.delivery.addresses import is_sendable
 from cadenza.delivery.providers.accounts import SES, SMTP, SesAccount, SmtpAccount
 from cadenza.engine.rules import CampaignRules
@@ -114,6 +115,10 @@ class NewCampaign(BaseModel):
 
     ``approval_mode`` (with ``approval_first_n``) may be stricter than the workspace's: of the two the stricter holds.
     What people have written needs no approval.
+
+    ``intake`` is for fully automated ones: whom they take by themselves (if not said, everybody). With the
+    ``company_order`` `one_after_another` the people of a company are taken one by one, ``company_gap`` apart (ISO
+    8601), until somebody replies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -129,6 +134,16 @@ class NewCampaign(BaseModel):
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
     approval_mode: ApprovalMode | None = None
     approval_first_n: FirstN = 0
+    intake: Intake | None = None
+    company_order: CompanyOrder = CompanyOrder.TOGETHER
+    company_gap: Gap = DEFAULT_GAP
+
+    @field_validator("intake")
+    @classmethod
+    def _of_automated_ones(cls, intake: Intake | None, info: ValidationInfo) -> Intake | None:
+        if intake is not None and info.data.get("type") is not CampaignType.FULLY_AUTOMATED:
+            raise ValueError(f"only a campaign of type {CampaignType.FULLY_AUTOMATED} takes people by itself")
+        return intake
 
     @field_validator("brief", mode="before")
     @classmethod
@@ -156,6 +171,9 @@ class CampaignChange(BaseModel):
     daily_cap: int | None = Field(default=None, ge=1, le=MAX_CAP)
     approval_mode: ApprovalMode | None = None
     approval_first_n: int | None = Field(default=None, ge=0, le=10_000)
+    intake: Intake | None = None
+    company_order: CompanyOrder | None = None
+    company_gap: Gap | None = None
 
 
 class WarmUp(BaseModel):

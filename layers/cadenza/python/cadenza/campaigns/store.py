@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from sqlalchemy import Connection, Row, text
 
+from cadenza.campaigns.intake import Intake
 from cadenza.campaigns.model import CampaignBrief, NewCampaign, NewSender, WarmUp
 from cadenza.core.ids import CampaignId, ContactId, EnrolmentId, PlanId, SenderId, WorkspaceId, new_id
 from cadenza.core.states import (
@@ -22,6 +23,7 @@ from cadenza.core.states import (
     CampaignKind,
     CampaignStatus,
     CampaignType,
+    CompanyOrder,
     EnrolmentStatus,
     JobStatus,
     LeadStatus,
@@ -144,10 +146,11 @@ def create(conn: Connection, workspace_id: WorkspaceId, new: NewCampaign, now: d
     conn.execute(
         text("""
             INSERT INTO campaigns (id, workspace_id, name, kind, type, status, sender_id, template_id, workflow_id,
-                                   brief, rules, daily_cap, approval_mode, approval_first_n, created_at, updated_at)
+                                   brief, rules, daily_cap, approval_mode, approval_first_n, intake, company_order,
+                                   company_gap, created_at, updated_at)
             VALUES (:id, :workspace_id, :name, :kind, :type, :status, :sender_id, :template_id, :workflow_id,
                     CAST(:brief AS jsonb), CAST(:rules AS jsonb), :daily_cap, :approval_mode, :approval_first_n,
-                    :now, :now)
+                    CAST(:intake AS jsonb), :company_order, :company_gap, :now, :now)
         """),
         _row(new)
         | {"id": campaign_id, "workspace_id": workspace_id, "kind": new.kind, "now": now}
@@ -163,6 +166,7 @@ def save(conn: Connection, campaign_id: CampaignId, said: NewCampaign, now: date
             UPDATE campaigns SET name = :name, type = :type, sender_id = :sender_id, template_id = :template_id,
                    workflow_id = :workflow_id, brief = CAST(:brief AS jsonb), rules = CAST(:rules AS jsonb),
                    daily_cap = :daily_cap, approval_mode = :approval_mode, approval_first_n = :approval_first_n,
+                   intake = CAST(:intake AS jsonb), company_order = :company_order, company_gap = :company_gap,
                    updated_at = :now
             WHERE id = :id
         """),
@@ -171,8 +175,9 @@ def save(conn: Connection, campaign_id: CampaignId, said: NewCampaign, now: date
 
 
 def _row(said: NewCampaign) -> dict[str, Any]:
-    return said.model_dump(exclude={"kind", "brief", "rules"}) | {
+    return said.model_dump(exclude={"kind", "brief", "rules", "intake"}) | {
         "brief": said.brief.model_dump_json(),
+        "intake": "{}" if said.intake is None else said.intake.model_dump_json(exclude_defaults=True),
         "rules": said.rules.model_dump_json(exclude_none=True),
     }
 
@@ -199,6 +204,9 @@ def _campaign(row: Row[tuple[object, ...]]) -> Campaign:
         daily_cap=row.daily_cap,
         approval_mode=ApprovalMode(row.approval_mode) if row.approval_mode is not None else None,
         approval_first_n=row.approval_first_n,
+        intake=Intake.model_validate(row.intake) if row.type == CampaignType.FULLY_AUTOMATED else None,
+        company_order=CompanyOrder(row.company_order),
+        company_gap=row.company_gap,
     )
     return Campaign(
         row.id,

@@ -115,6 +115,21 @@ class PlanWanted(Message):
     contact_id: ContactId
 
 
+class IntakeWanted(Message):
+    """There may be people whom the workspace's fully automated campaigns are to take.
+
+    ``lead_id``: among those of this lead; ``after``: among those after this contact.
+    """
+
+    type: Literal["intake.wanted"] = "intake.wanted"
+    workspace_id: WorkspaceId
+    lead_id: LeadId | None = None
+    after: ContactId | None = None
+
+
+PlanMessage = Annotated[PlanWanted | IntakeWanted, Field(discriminator="type")]
+
+
 # --- engagement-events -------------------------------------------------------------------------------------------
 
 
@@ -247,6 +262,6 @@ class SendWanted(Message):
 
 
 LEAD_MESSAGES: TypeAdapter[LeadMessage] = TypeAdapter(LeadMessage)
-PLAN_MESSAGES: TypeAdapter[PlanWanted] = TypeAdapter(PlanWanted)
+PLAN_MESSAGES: TypeAdapter[PlanMessage] = TypeAdapter(PlanMessage)
 EXECUTION_MESSAGES: TypeAdapter[ExecutionMessage] = TypeAdapter(ExecutionMessage)
 SEND_MESSAGES: TypeAdapter[SendWanted] = TypeAdapter(SendWanted)

@@ -129,7 +129,7 @@ class AnalyzeSettings(DatabaseSettings, LeadQueue, CreationQueue, AiSettings, Cr
     """Settings of functions/analyze."""
 
 
-class PlanSettings(DatabaseSettings, ExecutionQueue, AiSettings, MailboxSettings):
+class PlanSettings(DatabaseSettings, CreationQueue, ExecutionQueue, AiSettings, MailboxSettings):
     """Settings of functions/plan."""
 
 

@@ -58,6 +58,37 @@ class CampaignType(StrEnum):
     """It takes new contacts of the workspace by itself, for as long as its intake is open."""
 
 
+class CompanyOrder(StrEnum):
+    """How a campaign takes the people of one company."""
+
+    TOGETHER = "together"
+    ONE_AFTER_ANOTHER = "one_after_another"
+    """Who decides first; the next one when that has led to nothing."""
+
+
+class TurnStatus(StrEnum):
+    """Where somebody stands among the people of a company that are taken one after another."""
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    """A plan was ordered for them."""
+    ENDED = "ended"
+    """Their enrolment is over, or they were not enrolled."""
+    DROPPED = "dropped"
+    """Somebody at the company has replied before their turn came."""
+
+
+TURN_MOVES: Mapping[TurnStatus, frozenset[TurnStatus]] = {
+    TurnStatus.WAITING: frozenset({TurnStatus.BEGUN, TurnStatus.DROPPED}),
+    TurnStatus.BEGUN: frozenset({TurnStatus.ENDED}),
+    TurnStatus.ENDED: frozenset(),
+    TurnStatus.DROPPED: frozenset(),
+}
+
+TURN_OPEN: tuple[TurnStatus, ...] = tuple(status for status, targets in TURN_MOVES.items() if targets)
+"""A campaign is not complete while somebody's turn is in one of these."""
+
+
 class CampaignStatus(StrEnum):
     """The umbrella over many enrolments."""
 
@@ -369,6 +400,9 @@ class AuditAct(StrEnum):
     WORKFLOW_CREATED = "workflow_created"
     WORKFLOW_CHANGED = "workflow_changed"
     WORKFLOW_DELETED = "workflow_deleted"
+    LEADS_ASSIGNED = "leads_assigned"
+    AUTOMATION_SWITCHED = "automation_switched"
+    AUTOMATION_RUN = "automation_run"
 
 
 class Role(StrEnum):

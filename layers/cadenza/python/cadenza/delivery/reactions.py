@@ -1,6 +1,7 @@
 """What a signal means for people beyond the enrolment that it is about. All in the signal's own transaction.
 
-A person's reply ends whatever else they are enrolled in, and, where the workspace wants it, what their colleagues are.
+A person's reply ends whatever else they are enrolled in, and, where the workspace or the campaign wants it, what their
+colleagues are.
 What makes an address unusable (hard bounce, complaint, opt-out) ends the person's other enrolments at once, rather than
 one by one at the gate. An absence note holds its person, in every campaign.
 """
@@ -20,7 +21,7 @@ from sqlalchemy import Connection, text
 from cadenza.contacts.holds import NewHold
 from cadenza.core.ids import ContactId, EnrolmentId, WorkspaceId
 from cadenza.core.messages import SignalKind, SignalReported
-from cadenza.core.states import EnrolmentStatus
+from cadenza.core.states import CompanyOrder, EnrolmentStatus
 from cadenza.core.tables.base import literals
 from cadenza.delivery.bounces import is_soft
 from cadenza.delivery.grading import is_absence
@@ -137,9 +138,11 @@ _OTHERS = text(f"""
     SELECT t.contact_id, e.id, true
     FROM told t
     JOIN contacts k ON k.id = t.contact_id
-    JOIN automation_settings s ON s.workspace_id = k.workspace_id AND s.stop_company_on_reply
+    JOIN automation_settings s ON s.workspace_id = k.workspace_id
     JOIN contacts c ON c.lead_id = k.lead_id AND c.id <> k.id
     JOIN contact_campaigns e ON e.contact_id = c.id
+    JOIN campaigns g ON g.id = e.campaign_id
+        AND (s.stop_company_on_reply OR g.company_order = '{CompanyOrder.ONE_AFTER_ANOTHER}')
     WHERE t.replied AND e.status IN ({_OPEN})
 """)
 

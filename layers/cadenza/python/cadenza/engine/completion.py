@@ -15,8 +15,18 @@ from sqlalchemy import Connection, text
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId
-from cadenza.core.states import MESSAGE_OPEN, CampaignStatus, CampaignType, EnrolmentStatus, JobStatus, LeadStatus
+from cadenza.core.states import (
+    MESSAGE_OPEN,
+    TURN_OPEN,
+    CampaignStatus,
+    CampaignType,
+    CompanyOrder,
+    EnrolmentStatus,
+    JobStatus,
+    LeadStatus,
+)
 from cadenza.core.tables.base import literals
+from cadenza.leads import turns
 
 _NOBODY_OPEN: Final = f"""
     NOT EXISTS (SELECT FROM contact_campaigns e
@@ -38,20 +48,24 @@ def completer(database: Database, clock: Clock) -> Callable[[Sequence[CampaignId
 def complete_campaigns(conn: Connection, ids: Sequence[CampaignId] | None, now: datetime) -> list[CampaignId]:
     """Complete the running campaigns among ``ids`` (None: all) of which everything is final (I4).
 
-    Two statements: the lock first, so that nobody adds a lead meanwhile, then the check on a new snapshot. Run it in
-    a transaction of its own after the one that ended something: of two that end the last two things, the later one
-    sees both. While somebody's enrolment is open, nothing is locked: claims share that lock, and an outcome in the
-    middle of a campaign is none of their business. Zero rows: something is still open, or the campaign does not run.
+    The lock first, so that nobody adds a lead meanwhile, then the check on a new snapshot; in between, who is next of
+    the companies whose people are taken one after another. Run it in a transaction of its own after the one that ended
+    something: of two that end the last two things, the later one sees both. While somebody's enrolment is open, and
+    nobody waits for their turn, nothing is locked: claims share that lock, and an outcome in the middle of a campaign
+    is none of their business. Zero rows: something is still open, or the campaign does not run.
     """
     candidates = conn.execute(
         text(f"""
             SELECT id FROM campaigns c
-            WHERE status = '{CampaignStatus.RUNNING}' AND (CAST(:all AS boolean) OR id = ANY(:ids)) AND {_NOBODY_OPEN}
+            WHERE status = '{CampaignStatus.RUNNING}' AND (CAST(:all AS boolean) OR id = ANY(:ids))
+              AND (c.company_order = '{CompanyOrder.ONE_AFTER_ANOTHER}' OR {_NOBODY_OPEN})
             ORDER BY id FOR UPDATE
         """),
         {"all": ids is None, "ids": list(ids or ())},
     ).scalars()
-    rows = conn.execute(_COMPLETE, {"ids": list(candidates), "now": now})
+    running = list(candidates)
+    turns.settle(conn, running, now, everywhere=ids is None)
+    rows = conn.execute(_COMPLETE, {"ids": running, "now": now})
     return [row.id for row in rows]
 
 
@@ -72,5 +86,7 @@ _COMPLETE = text(f"""
       AND NOT EXISTS (
           SELECT FROM jobs j
           WHERE j.campaign_id = c.id AND j.status IN ({literals(JobStatus.QUEUED, JobStatus.ACTIVE)}))
+      AND NOT EXISTS (
+          SELECT FROM campaign_turns t WHERE t.campaign_id = c.id AND t.status IN ({literals(*TURN_OPEN)}))
     RETURNING c.id
 """)

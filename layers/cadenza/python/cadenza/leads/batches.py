@@ -131,7 +131,7 @@ def _assign(conn: Connection, batch: Batch, campaign_id: CampaignId, known: Mapp
     batch_store.assign(conn, batch, [lead.id for lead in known.values()], now)
     takers = {x.id: [campaign_id] for x in known.values() if x.status in (LeadStatus.ANALYZED, LeadStatus.FAILED)}
     unread = frozenset(lead.id for lead in known.values() if lead.status is LeadStatus.FAILED)
-    plans = order(conn, batch.workspace_id, takers, now, unread=unread)
+    plans = list(order(conn, batch.workspace_id, takers, now, unread=unread))
     batch_store.put_off(conn, plans, store.stagger_s(conn, batch.workspace_id), now)
 
 

@@ -15,7 +15,7 @@ from cadenza.core.ids import CampaignId, LeadId, WorkspaceId
 from cadenza.core.messages import CrawlWanted, PlanWanted
 from cadenza.core.queues import MAX_DELAY_S, Outgoing, delay_until
 from cadenza.core.states import JobStatus, LeadStatus
-from cadenza.leads import store
+from cadenza.leads import store, turns
 
 
 def order_crawls(
@@ -41,11 +41,14 @@ def order(
     now: datetime,
     *,
     unread: frozenset[LeadId] = frozenset(),
-) -> list[PlanWanted]:
+    every_s: int = 0,
+) -> dict[PlanWanted, datetime]:
     """Put a planning job in the ledger for each contact of each lead in each campaign that takes it; the new ones.
 
+    They come with when each may begin (``every_s``: see `jobs.enqueue`). Where a campaign takes a company's people one
+    after another, it is one for each company. The leads are locked.
     That a campaign gets nobody from a site is recorded too, unless the site is one of ``unread``: then the lead says
-    why. Four statements at most, however many leads there are.
+    why. A constant number of statements, however many leads there are.
     """
     people = {
         lead_id: list(found)
@@ -62,12 +65,29 @@ def order(
             empty += [jobs.no_contacts(workspace_id, campaign, lead_id) for campaign in campaigns]
     jobs.record(conn, passed_over, JobStatus.SKIPPED, "shared mailbox, and the site names people", now)
     jobs.record(conn, empty, JobStatus.SKIPPED, "no contacts found", now)
-    new = jobs.enqueue(conn, wanted, now)
-    return [
-        PlanWanted(workspace_id=work.workspace_id, campaign_id=work.campaign_id, contact_id=work.contact_id)
-        for work in wanted
+    return order_works(conn, wanted, now, every_s=every_s)
+
+
+def order_works(
+    conn: Connection, wanted: Sequence[jobs.Work], now: datetime, *, every_s: int = 0
+) -> dict[PlanWanted, datetime]:
+    """Put planning jobs in the ledger, as far as it is their people's turn; the new ones, and when each may begin.
+
+    The leads of campaigns that take a company's people one after another are locked. ``every_s``: see `jobs.enqueue`.
+    """
+    campaigns = {work.campaign_id for work in wanted if work.campaign_id is not None}
+    in_turn = turns.ordered(conn, sorted(campaigns)) if campaigns else set[CampaignId]()
+    waiting = {work.key: work for work in wanted if work.campaign_id in in_turn and work.lead_id is not None}
+    chosen = [work for work in wanted if work.key not in waiting]
+    chosen += turns.place(conn, list(waiting.values()), now)
+    new = jobs.enqueue(conn, chosen, now, every_s=every_s)
+    return {
+        PlanWanted(workspace_id=work.workspace_id, campaign_id=work.campaign_id, contact_id=work.contact_id): new[
+            work.key
+        ]
+        for work in chosen
         if work.key in new and work.campaign_id is not None and work.contact_id is not None
-    ]
+    }
 
 
 def order_plans(conn: Connection, lead: store.Lead, now: datetime, *, unread: bool = False) -> list[PlanWanted]:
@@ -76,7 +96,7 @@ def order_plans(conn: Connection, lead: store.Lead, now: datetime, *, unread: bo
     ``unread``: the site could not be read. Whom an operator has given by hand is planned for nevertheless.
     """
     takers = {lead.id: store.taking_campaigns(conn, lead.id)}
-    return order(conn, lead.workspace_id, takers, now, unread=frozenset(takers) if unread else frozenset())
+    return list(order(conn, lead.workspace_id, takers, now, unread=frozenset(takers) if unread else frozenset()))
 
 
 def staggered(wanted: Sequence[PlanWanted], stagger_s: int, correlation_id: str = "") -> list[Outgoing]:

@@ -24,13 +24,14 @@ from cadenza.core.messages import (
     CrawlPageSeen,
     CrawlReported,
     CrawlWanted,
+    IntakeWanted,
     LeadMessage,
     PlanWanted,
     Sweep,
 )
 from cadenza.core.queues import Outgoing, Queue
 from cadenza.core.states import JobKind, JobStatus, LeadStatus
-from cadenza.leads import handout, store
+from cadenza.leads import automatic, handout, store, turns
 from cadenza.leads.crawls import Crawling, Crawls
 from cadenza.leads.model import Page
 from cadenza.leads.ordering import Leftover, give_up_lead, order_plans, staggered
@@ -130,7 +131,11 @@ class LeadPipeline:
             wanted = order_plans(conn, lead, now)
             stagger_s = store.stagger_s(conn, lead.workspace_id)
             waiting = [] if wanted else store.taking_campaigns(conn, lead.id)
+            is_taken = automatic.takes(conn, lead.workspace_id)
         self.creation_queue.send(staggered(wanted, stagger_s, correlation_id))
+        if is_taken:
+            intake = IntakeWanted(workspace_id=lead.workspace_id, lead_id=lead.id, correlation_id=correlation_id)
+            self.creation_queue.send([intake])
         self.settled(waiting)
 
     # --- trouble -------------------------------------------------------------------------------------------------
@@ -169,14 +174,19 @@ class LeadPipeline:
     # --- the sweep -----------------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Ask again for jobs whose hint was lost, or whose worker died, and for imports that nobody hands out."""
+        """Ask again for jobs whose hint was lost, or whose worker died, and for imports that nobody hands out.
+
+        Then for those of a company whose turn has come, and for passes of the fully automated campaigns.
+        """
         now = self.clock()
         with self.database.worker() as conn:
             ai_calls.tidy(conn, now)
             hints = [hint for work in jobs.stale(conn, tuple(JobKind), now) if (hint := hint_of(work)) is not None]
             imports = handout.stalled(conn, now)
+            in_turn = turns.begin_due(conn, now)
+            intakes = [IntakeWanted(workspace_id=one) for one in automatic.taking_workspaces(conn)]
         self.lead_queue.send([*imports, *(hint for hint in hints if not isinstance(hint, PlanWanted))])
-        self.creation_queue.send([hint for hint in hints if isinstance(hint, PlanWanted)])
+        self.creation_queue.send([*(hint for hint in hints if isinstance(hint, PlanWanted)), *in_turn, *intakes])
 
 
 def hint_of(work: jobs.Work, correlation_id: str = "") -> CrawlWanted | AnalysisWanted | PlanWanted | None:

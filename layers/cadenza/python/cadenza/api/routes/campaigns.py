@@ -83,6 +83,7 @@ def get_campaign(desk: At, campaign_id: Id) -> Response[models.CampaignDetail]:
 def start_campaign(desk: At, campaign_id: Id) -> models.CampaignDetail:
     """Start a draft; if it cannot start, everything that is missing is named at once."""
     desk.campaigns.start(CampaignId(campaign_id))
+    desk.automation.look_around(desk.correlation_id)
     return _campaign(desk, campaign_id)
 
 

@@ -50,7 +50,9 @@ def list_contacts(
 )
 def add_contact(desk: At, contact: Annotated[NewContact, Body()]) -> models.Contact:
     """Add a person by hand."""
-    return _contact(desk, desk.people.add(contact))
+    contact_id = desk.people.add(contact)
+    desk.automation.look_around(desk.correlation_id)
+    return _contact(desk, contact_id)
 
 
 @routes.operation("GET", "/v1/contacts/<contact_id>", role=Role.VIEWER)
@@ -63,6 +65,7 @@ def get_contact(desk: At, contact_id: Id) -> models.Contact:
 def change_contact(desk: At, contact_id: Id, change: Annotated[ContactChange, Body()] = NO_CHANGE) -> models.Contact:
     """Change what is named of a person; what is not named stays."""
     desk.people.change(ContactId(contact_id), change)
+    desk.automation.look_around(desk.correlation_id)
     return _contact(desk, contact_id)
 
 

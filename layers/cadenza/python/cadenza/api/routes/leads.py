@@ -91,6 +91,7 @@ def import_leads(
 
 def _take(desk: Desk, listed: LeadList, source: str, campaign_id: CampaignId | None) -> lead_models.LeadBatchReport:
     batch_id = desk.batches.take(listed, source, campaign_id, desk.correlation_id)
+    desk.automation.look_around(desk.correlation_id)
     with desk.transaction() as conn:
         return people_queries.lead_batch(conn, batch_id, RowFilter(lead_models.ROWS_SHOWN))
 

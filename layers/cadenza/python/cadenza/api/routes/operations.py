@@ -109,4 +109,6 @@ def put_settings(desk: At, settings: Annotated[AutomationSettings, Body()]) -> A
     """Replace what holds for all campaigns; what is left out takes its default."""
     with desk.transaction() as conn:
         commands.save_settings(conn, desk.workspace_id, settings, desk.now())
+        if settings.enabled is not None:
+            desk.automation.turn(conn, "by its settings", enabled=settings.enabled)
         return queries.automation_settings(conn, desk.workspace_id)

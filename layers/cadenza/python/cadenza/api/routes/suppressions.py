@@ -116,6 +116,7 @@ def remove_suppression(
 ) -> Response[str]:
     """Take a suppression back; who did, and why, is kept in the consent log."""
     desk.suppressions.lift(suppression_id, reason.strip(), force=force)
+    desk.automation.look_around(desk.correlation_id)
     return Response(HTTPStatus.NO_CONTENT, body="")
 
 

@@ -47,9 +47,9 @@ def words(name: str, *, nullable: bool = False) -> Column[str]:
     return Column(name, Text, nullable=nullable, server_default=None if nullable else text("''"))
 
 
-def document(name: str, default: str = "{}") -> Column[Any]:
+def document(name: str, default: str = "{}", *, comment: str | None = None) -> Column[Any]:
     """A JSON document."""
-    return Column(name, JSONB, nullable=False, server_default=text(f"'{default}'::jsonb"))
+    return Column(name, JSONB, nullable=False, server_default=text(f"'{default}'::jsonb"), comment=comment)
 
 
 def state(name: str = "status") -> Column[str]:

@@ -20,13 +20,16 @@ from sqlalchemy import (
 )
 
 from cadenza.core.states import (
+    TURN_OPEN,
     Approval,
     ApprovalAct,
     ApprovalMode,
     CampaignKind,
     CampaignStatus,
     CampaignType,
+    CompanyOrder,
     EnrolmentStatus,
+    TurnStatus,
 )
 from cadenza.core.tables.base import (
     METADATA,
@@ -106,6 +109,16 @@ campaigns = Table(
         comment="what its template or workflow compiles to; fixed by the start; null: none yet",
     ),
     Column("intake_closed_at", TIMESTAMP(timezone=True), comment="since then it takes nobody in; null: it does"),
+    document("intake", comment="whom a fully automated campaign takes by itself"),
+    Column("company_order", Text, nullable=False, server_default=text(f"'{CompanyOrder.TOGETHER.value}'")),
+    Column(
+        "company_gap",
+        Text,
+        nullable=False,
+        server_default=text("'P3D'"),
+        comment="ISO 8601; between two people of one company",
+    ),
+    one_of("company_order", CompanyOrder),
     one_of("kind", CampaignKind),
     one_of("type", CampaignType),
     one_of("status", CampaignStatus),
@@ -131,6 +144,43 @@ campaign_leads = Table(
     comment="which sites a campaign takes its contacts from",
 )
 Index("ix_campaign_leads_lead_id", campaign_leads.c.lead_id)
+
+campaign_turns = Table(
+    "campaign_turns",
+    METADATA,
+    Column("campaign_id", Uuid, ForeignKey("campaigns.id"), nullable=False),
+    Column("contact_id", Uuid, ForeignKey("contacts.id"), nullable=False),
+    workspace_id(),
+    reference("lead_id", "leads.id"),
+    state(),
+    words("reason"),
+    Column("due_at", TIMESTAMP(timezone=True), comment="when they are next; null: somebody is before them"),
+    instant("created_at"),
+    instant("ended_at", nullable=True),
+    PrimaryKeyConstraint("campaign_id", "contact_id"),
+    one_of("status", TurnStatus),
+    comment="whose turn it is, where a campaign takes the people of a company one after another",
+)
+_OPEN_TURN = f"status IN ({literals(*TURN_OPEN)})"
+Index(
+    "uq_campaign_turns_next",
+    campaign_turns.c.campaign_id,
+    campaign_turns.c.lead_id,
+    unique=True,
+    postgresql_where=text(f"due_at IS NOT NULL AND {_OPEN_TURN}"),
+)
+Index(
+    "ix_campaign_turns_open",
+    campaign_turns.c.campaign_id,
+    campaign_turns.c.lead_id,
+    postgresql_where=text(_OPEN_TURN),
+)
+Index(
+    "ix_campaign_turns_due_at",
+    campaign_turns.c.due_at,
+    postgresql_where=text(f"status = {literals(TurnStatus.WAITING)}"),
+)
+Index("ix_campaign_turns_lead_id", campaign_turns.c.lead_id)
 
 campaign_plans = Table(
     "campaign_plans",

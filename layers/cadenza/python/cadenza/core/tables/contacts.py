@@ -60,6 +60,7 @@ contacts = Table(
 )
 Index("uq_contacts_workspace_id_email", contacts.c.workspace_id, func.lower(contacts.c.email), unique=True)
 Index("ix_contacts_lead_id", contacts.c.lead_id)
+Index("ix_contacts_workspace_id_id", contacts.c.workspace_id, contacts.c.id)
 Index(
     "ix_contacts_workspace_id_phone",
     contacts.c.workspace_id,

@@ -63,6 +63,7 @@ jobs = Table(
 Index("ix_jobs_workspace_id_queued_at", jobs.c.workspace_id, jobs.c.queued_at)
 Index("ix_jobs_campaign_id", jobs.c.campaign_id, jobs.c.status)
 Index("ix_jobs_lead_id", jobs.c.lead_id)
+Index("ix_jobs_contact_id", jobs.c.contact_id, postgresql_where=text("contact_id IS NOT NULL"))
 Index(
     "ix_jobs_queued",
     jobs.c.workspace_id,
