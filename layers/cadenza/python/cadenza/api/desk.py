@@ -173,6 +173,7 @@ class Desk:
         office = self.office
         return CampaignEdits(office.database, self.workspace_id, self.key_id, office.clock, self.by_hand)
 
+    @property
     def assignment(self) -> LeadAssignment:
         """Who gives leads to the workspace's campaigns."""
         office = self.office

@@ -18,7 +18,7 @@ COMMENT ON COLUMN campaigns.intake_closed_at IS 'since then it takes nobody in; 
 
 ALTER TABLE audit_log DROP CONSTRAINT ck_audit_log_act;
 ALTER TABLE audit_log ADD CONSTRAINT ck_audit_log_act CHECK (act IN (
-    'campaign_started', 'campaign_paused', 'campaign_resumed', 'campaign_cancelled',
-    'campaign_changed', 'campaign_scheduled', 'campaign_unscheduled', 'campaign_not_started', 'campaign_closed',
-    'campaign_cloned', 'template_created', 'template_changed', 'template_deleted', 'workflow_created',
-    'workflow_changed', 'workflow_deleted'));
+    'campaign_started', 'campaign_paused', 'campaign_resumed', 'campaign_cancelled', 'campaign_changed',
+    'campaign_scheduled', 'campaign_unscheduled', 'campaign_not_started', 'campaign_closed', 'campaign_cloned',
+    'template_created', 'template_changed', 'template_deleted', 'workflow_created', 'workflow_changed',
+    'workflow_deleted'));

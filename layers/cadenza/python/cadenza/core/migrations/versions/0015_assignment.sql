@@ -41,5 +41,8 @@ CREATE INDEX ix_contacts_workspace_id_id ON contacts (workspace_id, id);
 
 ALTER TABLE audit_log DROP CONSTRAINT ck_audit_log_act;
 ALTER TABLE audit_log ADD CONSTRAINT ck_audit_log_act CHECK
-    (act IN ('campaign_started', 'campaign_paused', 'campaign_resumed', 'campaign_cancelled', 'leads_assigned',
-             'automation_switched', 'automation_run'));
+    (act IN (
+    'campaign_started', 'campaign_paused', 'campaign_resumed', 'campaign_cancelled', 'campaign_changed',
+    'campaign_scheduled', 'campaign_unscheduled', 'campaign_not_started', 'campaign_closed', 'campaign_cloned',
+    'template_created', 'template_changed', 'template_deleted', 'workflow_created', 'workflow_changed',
+    'workflow_deleted', 'leads_assigned', 'automation_switched', 'automation_run'));
