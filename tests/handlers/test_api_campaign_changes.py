@@ -37,7 +37,11 @@ def scene(database: Database) -> Scene:
 @pytest.fixture
 def api(queues: Queues, database_url: URL, database: Database, scene: Scene, monkeypatch: Any) -> Iterator[Client]:  # noqa: ARG001
     """The workspace's admin."""
-    monkeypatch.setattr(execute, "connect", lambda _: database)  # another role than the API's
+
+    def connect(_: object) -> Database:
+        return database  # another role than the API's
+
+    monkeypatch.setattr(execute, "connect", connect)
     with environment(database_url, monkeypatch):
         yield client(database, scene.workspace_id)
 
@@ -271,7 +275,7 @@ def run_execute(queues: Queues, *messages: dict[str, Any]) -> None:
 
 def wakes() -> set[str]:
     """The names of the one-shot schedules."""
-    return {one["Name"] for one in boto3.client("scheduler").list_schedules(GroupName="cadenza")["Schedules"]}
+    return {one.get("Name", "") for one in boto3.client("scheduler").list_schedules(GroupName="cadenza")["Schedules"]}
 
 
 def come(database: Database, path: str, ago: timedelta = timedelta(seconds=1)) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from cadenza.campaigns import content_store, own_plan, store
 from cadenza.campaigns.content_model import NewTemplate
@@ -21,7 +23,7 @@ from tests.store.builders import NOW, add_campaign, add_contact
 from tests.store.drafting import Desk, desk
 
 TEMPLATE = NewTemplate(name="First", subject="Routes", text_body="Hi {{ first_name }}, may I show you our routes?")
-PEOPLE, ROUNDS = 12, 3
+PEOPLE, EARLY, SHARES, ROUNDS = 13, 7, 3, 3
 
 
 def letter(office: Desk) -> tuple[CampaignId, list[ContactId]]:
@@ -68,12 +70,15 @@ def test_who_comes_in_while_the_campaign_starts_has_its_plan_and_begins(office: 
         with office.database.worker() as conn:
             conn.execute(text("UPDATE templates SET subject = subject || ', mended'"))
 
-        # When it is started while others are put in.
-        def enrol(campaign_id: CampaignId = campaign_id, people: list[ContactId] = people) -> None:
-            for one in people[1:]:
+        # When others are put in by several at once, and then some more while it starts.
+        def enrol(*people: ContactId, campaign_id: CampaignId = campaign_id) -> None:
+            for one in people:
                 office.by_hand.enrol(campaign_id, [one], None)
 
-        together(enrol, lambda campaign_id=campaign_id: office.campaigns.start(campaign_id))
+        early, late = people[1:EARLY], people[EARLY:]
+        together(*(partial(enrol, *early[first::SHARES]) for first in range(SHARES)))
+        shares = [partial(enrol, *late[first::SHARES]) for first in range(SHARES)]
+        together(*shares, partial(office.campaigns.start, campaign_id))
 
         # Then all of them have begun, on the plan that the start has fixed.
         with office.database.worker() as conn:
@@ -120,3 +125,18 @@ def test_looking_twice_changes_nothing(office: Desk):
             assert campaign is not None
             seen.add(own_plan.plan_for_new(conn, campaign, NOW))
         assert len(seen) == 1
+
+
+def test_whoever_enrols_in_a_draft_is_alone_with_its_plan(office: Desk):
+    """Broken, two operators who put people in at once would wait for one another until one is turned away."""
+    campaign_id, _ = letter(office)
+    shared = text("SELECT id FROM campaigns WHERE id = :id FOR SHARE NOWAIT")
+    with office.database.worker() as conn:
+        assert own_plan.find_to_enrol(conn, campaign_id) is not None
+        with pytest.raises(DBAPIError, match="could not obtain lock"), office.database.engine.begin() as other:
+            other.execute(shared, {"id": campaign_id})
+    # In one that has begun, nobody changes the plan: enrolling there is nobody's obstacle.
+    with office.database.worker() as conn:
+        assert own_plan.find_to_enrol(conn, office.campaign_id) is not None
+        with office.database.worker() as other:
+            assert other.execute(shared, {"id": office.campaign_id}).all()
