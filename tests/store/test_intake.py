@@ -11,11 +11,11 @@ from functools import partial
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 from cadenza.campaigns import intake_store
-from cadenza.campaigns.assigning import PASS_SIZE, Assigning
+from cadenza.campaigns.assigning import PASS_SIZE, Assigning, one_pass
 from cadenza.campaigns.automation import Automation, WantedBatch
 from cadenza.core.db import Database
 from cadenza.core.errors import Postponed
@@ -371,6 +371,23 @@ def test_passes_at_once_take_each_once(office: Desk):
         assert {one: len(where) for one, where in taken(office).items() if one in found} == dict.fromkeys(found, 1)
         assert Counter(message.contact_id for message in office.post.sent) == Counter(found)
     office.check()
+
+
+def test_a_campaign_that_starts_meanwhile_takes_nobody_from_another(database: Database, database_url: URL):
+    """Broken, one person would go to two campaigns, because two passes have not seen the same ones."""
+    status, kind = CampaignStatus.DRAFT, CampaignType.FULLY_AUTOMATED
+    with desk(database, database_url, type=kind, status=status) as office:
+        younger = campaign(office)
+        (contact_id,) = people(office)
+
+        def first(conn: Connection) -> None:
+            orders, _ = one_pass(conn, wanted(office), LATER)
+            assert [order.campaign_id for order in orders] == [younger]
+            office.campaigns.start(office.campaign_id)
+
+        orders, _ = in_turn(database, first, lambda conn: one_pass(conn, wanted(office), LATER))
+        assert orders == {}
+        assert taken(office) == {contact_id: {younger}}
 
 
 @pytest.mark.long
