@@ -35,13 +35,12 @@ def planning() -> Planning:
     database = connect(settings)
     client = client_for(settings, known.openai_api_key)
     creation = Queue(settings.campaign_creation_queue_url)
-    dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings))
     enrolling = Enrolling(
         database=database,
         planner=AiPlanner(AiGate(database, client, utc_now), compile_for_mail)
         if client
         else OfflinePlanner(compile_for_mail),
-        engine=Engine(database, dispatcher, utc_now),
+        engine=Engine(database, Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings)), utc_now),
         clock=utc_now,
         mailboxes=Mailboxes(Dns() if settings.mx_lookup else NoDns()),
         creation_queue=creation,

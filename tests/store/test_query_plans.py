@@ -13,8 +13,9 @@ from sqlalchemy import Connection, event, text
 from bench.seed import Seeded, seed_enrolments, seed_pending
 from cadenza.api import queries
 from cadenza.api.reading import Slice
-from cadenza.campaigns import approval_store
+from cadenza.campaigns import approval_store, intake_store
 from cadenza.campaigns.counts import send_counts
+from cadenza.campaigns.intake_store import Search
 from cadenza.campaigns.reports import By, Scope, funnel, reply_times
 from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
@@ -30,6 +31,7 @@ from cadenza.delivery.spread import put_off
 from cadenza.engine import actions, store
 from cadenza.engine.apply import apply_locked
 from cadenza.engine.model import Due
+from cadenza.leads import turns
 from local.postgres import EmbeddedPostgres
 from tests.conftest import TEMPLATE
 from tests.store.builders import NOW
@@ -245,6 +247,25 @@ def test_looking_at_drafts(conn: Connection, seeded: list[Seeded]) -> None:
         assert approval_store.waiting(conn, campaign_id)
         assert len(approval_store.lock(conn, ids)) == 20
         assert len(queries.drafts(conn, Slice(10), campaign_id=None).items) == 10
+
+    assert sequential_scans(conn, run) == []
+
+
+def test_looking_for_whom_to_take(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, each site that is read, and each enrolment that ends, would read everybody who is known."""
+    conn.execute(text("UPDATE campaigns SET type = 'fully_automated', company_order = 'one_after_another'"))
+    workspace_id = seeded[0].workspace_id
+    newest = "SELECT id, lead_id FROM contacts WHERE lead_id IS NOT NULL ORDER BY id DESC LIMIT 1"
+    row = conn.execute(text(newest)).first()
+    campaigns = intake_store.taking(conn, workspace_id)
+    assert campaigns
+
+    def run() -> None:
+        if row is not None:
+            intake_store.candidates(conn, Search(workspace_id, NOW, 500, lead_id=row.lead_id), campaigns)
+        intake_store.candidates(conn, Search(workspace_id, NOW + timedelta(days=1), 500), campaigns)
+        turns.settle(conn, [campaign.id for campaign in campaigns], NOW, everywhere=True)
+        turns.begin_due(conn, NOW)
 
     assert sequential_scans(conn, run) == []
 

@@ -128,16 +128,17 @@ class Assigning:
         """
         now = self.clock()
         with self.database.worker() as conn:
-            orders, looked_at = _pass(conn, message, now)
+            orders, looked_at = one_pass(conn, message, now)
         follow: list[Outgoing] = []
         if len(looked_at) == PASS_SIZE:
             follow.append(Outgoing(message.model_copy(update={"after": looked_at[-1].contact.id})))
         self.creation_queue.send([*follow, *outgoing(orders, now, message.correlation_id)])
 
 
-def _pass(
+def one_pass(
     conn: Connection, message: IntakeWanted, now: datetime
 ) -> tuple[dict[PlanWanted, datetime], Sequence[Candidate]]:
+    """One part of a pass: the plans that it orders, with when each may begin, and at whom it has looked."""
     switch = intake_store.lock_switch(conn, message.workspace_id)
     campaigns = intake_store.taking(conn, message.workspace_id) if switch.enabled else []
     if not campaigns:

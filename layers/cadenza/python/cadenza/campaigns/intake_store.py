@@ -101,7 +101,7 @@ def taking(conn: Connection, workspace_id: WorkspaceId) -> list[Taking]:
             CampaignStatus(row["status"]),
             row["created_at"],
             Intake.model_validate(row["intake"]),
-            CampaignBrief.model_validate(row["brief"]),
+            CampaignBrief.model_validate({"offering": ""} | row["brief"]),
             row["rules"],
             row["daily_cap"],
         )

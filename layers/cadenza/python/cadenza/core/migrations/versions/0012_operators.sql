@@ -13,8 +13,7 @@ CREATE TABLE audit_log (
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     CONSTRAINT pk_audit_log PRIMARY KEY (id),
     CONSTRAINT ck_audit_log_act CHECK
-        (act IN (
-    'campaign_started', 'campaign_paused', 'campaign_resumed', 'campaign_cancelled')),
+        (act IN ('campaign_started', 'campaign_paused', 'campaign_resumed', 'campaign_cancelled')),
     CONSTRAINT fk_audit_log_workspace_id FOREIGN KEY(workspace_id) REFERENCES workspaces (id)
 );
 CREATE INDEX ix_audit_log_workspace_id_id ON audit_log (workspace_id, id);
