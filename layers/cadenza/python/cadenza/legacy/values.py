@@ -54,8 +54,8 @@ def _text(value: object, longest: int) -> str:
 
 def _reference(value: object) -> str:
     """An id, or the id in an object that a database has put in its place."""
-    if isinstance(value, dict) and not any(name in value for name in _BOXES):
-        inner = cast("dict[str, object]", value)
+    inner = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    if inner and not any(name in inner for name in _BOXES):
         value = next((inner[name] for name in ("id", "_id") if name in inner), None)
         if value is None:
             raise ValueError("is an object without an id")
