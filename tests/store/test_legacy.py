@@ -200,6 +200,24 @@ def test_a_newer_export_brings_what_is_new(office: Office):
     assert office.broken() == []
 
 
+def test_what_the_other_system_has_sent_since_is_not_sent_again(office: Office):
+    """Broken, whoever imports once more at the end of a move would have the last days' mails sent twice (I1)."""
+    office.take()
+    newer = deepcopy(AUTUMN)
+    ben = next(mail for mail in newer["scheduledMails"] if mail["id"] == "m-22")
+    ben |= {"status": "sent", "sentAt": "2026-01-13T09:30:00Z"}
+    report = office.take(newer)
+    assert outcomes(report)["scheduledMails[4]"] == "merged"
+    assert standing(office)["Autumn", "ben"] == ("active", "step_2", 2, "")
+    assert office.broken() == []
+    before = office.dump()
+    office.take(newer)
+    assert office.dump() == before
+    taken = run(office, until=office.world.now + timedelta(days=12))
+    assert {node for email, node in taken if email == "ben@birch.example"} == {"step_3"}
+    assert office.broken() == []
+
+
 def test_exactly_what_was_pending_is_sent_and_once(office: Office):
     """Broken, people get a mail twice or never, which is what a move must not do (I1)."""
     office.take()

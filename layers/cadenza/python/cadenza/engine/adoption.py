@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from msgspec.structs import replace
+
 from cadenza.core.ids import MessageId
 from cadenza.core.states import ActionKind, EnrolmentStatus
-from cadenza.engine.model import Decision, LastMessage, ScheduleAction, SendingRules, State, Verdict
+from cadenza.engine.model import CancelActions, Decision, LastMessage, ScheduleAction, SendingRules, State, Verdict
 from cadenza.engine.schedule import Slot, next_slot
 from cadenza.engine.walk import Cause, Walk
 from cadenza.planning.compiled import END, CompiledPlan
@@ -68,11 +70,14 @@ class Adopted:
     visits: tuple[int, ...]
 
 
-def way(plan: CompiledPlan, nodes: Sequence[str]) -> tuple[str, ...] | None:
-    """Every node that is entered on the shortest way from the start through ``nodes``, in their order. None: no way."""
+def way(plan: CompiledPlan, nodes: Sequence[str], after: str | None = None) -> tuple[str, ...] | None:
+    """Every node that is entered on the shortest way through ``nodes``, in their order. None: there is no way.
+
+    ``after`` is the node where the way begins, which is not entered any more; None: from the start.
+    """
     entered: list[str] = []
     for node in nodes:
-        part = _part(plan, entered[-1] if entered else None, node)
+        part = _part(plan, entered[-1] if entered else after, node)
         if part is None:
             return None
         entered += part
@@ -100,27 +105,52 @@ def _targets(plan: CompiledPlan, node_id: str) -> tuple[str, ...]:
 
 
 def adopt(plan: CompiledPlan, state: State, rules: SendingRules, now: datetime, story: Story) -> Adopted | None:
-    """Go on in ``plan`` where the story leaves off. ``state`` is a draft's. None: the plan knows no such way."""
-    stops = [behind.node for behind in story.behind]
+    """Go on in ``plan`` where the story leaves off. None: the plan knows no such way.
+
+    ``state`` is a draft's, or that of an enrolment that stands before the first mail of the story, whose mail is not
+    queued.
+    """
+    stands = bool(state.visit)
+    if stands and (not story.behind or story.behind[0].node != state.node or state.anchor_at is not None):
+        return None
+    stops = [behind.node for behind in story.behind[1 if stands else 0 :]]
     if isinstance(story.then, Ahead):
         stops.append(story.then.node)
-    nodes = way(plan, stops)
+    nodes = way(plan, stops, state.node if stands else None)
     if nodes is None or any(plan.nodes[node].action is NodeAction.STOP for node in nodes):
         return None
     walk = Walk(plan, state, rules, now)
-    visits: list[int] = []
-    last: LastMessage | None = None
+    told = _Told(walk, story.behind)
+    if stands:
+        told.arrive(state.node)
     for node in nodes:
         walk.go(node, _BEHIND)
-        if len(visits) < len(story.behind) and node == story.behind[len(visits)].node:
-            mail = story.behind[len(visits)]
-            visits.append(walk.visit)
-            if mail.sent_at is not None:
-                last = LastMessage(mail.message_id, mail.node, walk.visit, mail.sent_at, final=True)
+        told.arrive(node)
     if walk.status is EnrolmentStatus.ACTIVE or not nodes:
-        walk.message = last
+        walk.message = told.last or walk.message
         _settle(walk, story)
-    return Adopted(walk.decision(Verdict.MOVED, ()), tuple(visits))
+    decision = walk.decision(Verdict.MOVED, ())
+    if stands and not decision.moves:  # its send is behind it: what was planned of it is not to come any more
+        decision = replace(decision, effects=(CancelActions(state.visit, ADOPTED), *decision.effects))
+    return Adopted(decision, tuple(told.visits))
+
+
+class _Told:
+    """Which mails of the story the walk has come past, in which visits; ``last`` is the last that was sent."""
+
+    def __init__(self, walk: Walk, behind: Sequence[Behind]) -> None:
+        self.visits: list[int] = []
+        self.last: LastMessage | None = None
+        self._walk = walk
+        self._behind = behind
+
+    def arrive(self, node: str) -> None:
+        place = len(self.visits)
+        if place < len(self._behind) and node == self._behind[place].node:
+            mail = self._behind[place]
+            self.visits.append(self._walk.visit)
+            if mail.sent_at is not None:
+                self.last = LastMessage(mail.message_id, mail.node, self._walk.visit, mail.sent_at, final=True)
 
 
 def _settle(walk: Walk, story: Story) -> None:

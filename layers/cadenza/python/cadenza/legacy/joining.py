@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -18,7 +19,7 @@ from cadenza.core.states import CAMPAIGN_ENDED, CampaignStatus, EnrolmentStatus,
 from cadenza.engine import store as engine
 from cadenza.engine.adoption import Adopted, Ahead, Behind, Over, Story, adopt
 from cadenza.engine.apply import FollowUp, apply, apply_decided
-from cadenza.engine.model import Decision, Halt, Verdict
+from cadenza.engine.model import Decision, Halt, State, Verdict
 from cadenza.legacy import store
 from cadenza.legacy.model import Outcome
 from cadenza.legacy.store import Standing, Values
@@ -37,15 +38,19 @@ class Joined:
     begun: frozenset[CampaignId]
 
 
-@dataclass(frozen=True, slots=True)
-class _New:
-    """Somebody new in a campaign; ``messages`` are the ids of the mails behind them."""
+@dataclass(frozen=True)
+class _Member:
+    """Somebody in a campaign, or about to be."""
 
     id: EnrolmentId
     campaign: Standing
     wanted: WantedEnrolment
     contact: contacts_store.Contact
-    messages: tuple[MessageId, ...]
+
+    @cached_property
+    def messages(self) -> tuple[MessageId, ...]:
+        """The ids of the mails behind them."""
+        return tuple(MessageId(new_id()) for _ in self.wanted.mails)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,48 +66,49 @@ class Joining:
         """Enrol who is not enrolled yet, each where they stood. ``plans`` are by hash."""
         known = store.enrolled(self.conn, {here.id for here, _, _ in wanted})
         contacts = contacts_store.find_all(self.conn, list({contact_id for _, _, contact_id in wanted}))
-        follow_up = self._follow_known(wanted, known)
-        new = [
-            _New(
-                EnrolmentId(new_id()),
-                here,
-                enrolment,
-                contacts[contact_id],
-                tuple(MessageId(new_id()) for _ in enrolment.mails),
-            )
-            for here, enrolment, contact_id in wanted
-            if (here.id, contact_id) not in known and _may_join(here, enrolment)
-        ]
-        for one in new:
-            _mind_bars(one)
-        new = [one for one in new if one.wanted.entry.is_open]
+        there: dict[EnrolmentId, _Member] = {}
+        new: list[_Member] = []
+        for here, enrolment, contact_id in wanted:
+            enrolment_id = known.get((here.id, contact_id))
+            member = _Member(enrolment_id or EnrolmentId(new_id()), here, enrolment, contacts[contact_id])
+            if enrolment_id is not None:
+                there[enrolment_id] = member
+            elif _may_join(here, enrolment):
+                _mind_bars(member)
+                if enrolment.entry.is_open:
+                    new.append(member)
+        follow_up, late = self._follow_known(there, plans)
         self._enrol(new, plans)
-        begun = [one for one in new if not one.wanted.draft]
+        begun = [*late, *(one for one in new if not one.wanted.draft)]
         return Joined(
             follow_up + self._adopt(begun),
             frozenset(one.campaign.id for one in begun if not isinstance(one.wanted.then, Over)),
         )
 
     def _follow_known(
-        self, wanted: Sequence[Wanted], known: Mapping[tuple[CampaignId, ContactId], EnrolmentId]
-    ) -> FollowUp:
-        """Whom an earlier import has brought stays where they stand now; but who has replied since is left alone."""
-        replied: list[EnrolmentId] = []
-        for here, enrolment, contact_id in wanted:
-            if (enrolment_id := known.get((here.id, contact_id))) is None:
-                continue
-            if enrolment.lead.replied:
-                replied.append(enrolment_id)
-            for entry in enrolment.entries:
-                entry.outcome = entry.outcome or Outcome.KNOWN
-        locked = engine.lock(self.conn, replied, self.now)
-        still = [
-            one.id for one in locked.values() if one.state.status in (EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE)
-        ]
-        halt = Halt(self.now, REPLIED, "replied, as another system says")
-        return apply(self.conn, [(one, halt) for one in sorted(still)], self.now)
+        self, there: Mapping[EnrolmentId, _Member], plans: Mapping[str, PlanId]
+    ) -> tuple[FollowUp, list[_Member]]:
+        """Whom an earlier import has brought stays where they stand, unless the other system knows more of them.
 
-    def _enrol(self, new: Sequence[_New], plans: Mapping[str, PlanId]) -> None:
+        Who has replied since is left alone. Who has got since what is about to be sent here is to be taken past it.
+        """
+        for member in there.values():
+            for entry in member.wanted.entries:
+                entry.outcome = entry.outcome or Outcome.KNOWN
+        replied: list[EnrolmentId] = []
+        late: list[_Member] = []
+        for enrolment_id, found in sorted(engine.lock(self.conn, there, self.now).items()):
+            member = there[enrolment_id]
+            if found.state.status not in (EnrolmentStatus.DRAFT, EnrolmentStatus.ACTIVE):
+                continue
+            if member.wanted.lead.replied:
+                replied.append(enrolment_id)
+            elif found.plan_id == plans[member.wanted.plan.hash] and _knows_more(member.wanted, found.state):
+                late.append(member)
+        halt = Halt(self.now, REPLIED, "replied, as another system says")
+        return apply(self.conn, [(one, halt) for one in replied], self.now), late
+
+    def _enrol(self, new: Sequence[_Member], plans: Mapping[str, PlanId]) -> None:
         """Store the drafts, and have the ledger know of them: nobody plans for them any more."""
         rows: list[Values] = [
             {
@@ -123,7 +129,7 @@ class Joining:
         results = {work.key: {"enrolment_id": str(one), "source": store.PROVIDER} for one, work in works.items()}
         jobs.complete(self.conn, results, JobKind.PLANNING, self.now)
 
-    def _adopt(self, new: Sequence[_New]) -> FollowUp:
+    def _adopt(self, new: Sequence[_Member]) -> FollowUp:
         if not new:
             return FollowUp()
         locked = engine.lock(self.conn, [one.id for one in new], self.now)
@@ -141,7 +147,7 @@ class Joining:
         # Not their actions: those that are overdue get their places once their campaign is resumed, and are woken then.
         return FollowUp(campaigns=apply_decided(self.conn, decisions, self.now).campaigns)
 
-    def _adopted(self, one: _New, enrolment: engine.Enrolment) -> Adopted:
+    def _adopted(self, one: _Member, enrolment: engine.Enrolment) -> Adopted:
         mails = zip(one.messages, one.wanted.mails, strict=True)
         behind = tuple(Behind(message_id, mail.node, mail.sent_at) for message_id, mail in mails)
         then = one.wanted.then
@@ -178,6 +184,19 @@ def _events(message_id: MessageId, mail: WantedMail) -> Iterator[Values]:
         }
 
 
+def _knows_more(enrolment: WantedEnrolment, state: State) -> bool:
+    """Whether the mail before which somebody stands here was sent there; then only what is beyond is left to take."""
+    places = [place for place, mail in enumerate(enrolment.mails) if mail.node == state.node]
+    waits = state.anchor_at is None and (state.message is None or state.message.visit != state.visit)
+    if not places or not waits or enrolment.mails[places[0]].sent_at is None:
+        return False
+    enrolment.mails = enrolment.mails[places[0] :]
+    for mail in enrolment.mails:
+        mail.entry.outcome = Outcome.MERGED
+        mail.entry.note("was sent there since the import before: it is not sent here any more")
+    return True
+
+
 def _may_join(here: Standing, enrolment: WantedEnrolment) -> bool:
     """Whether the campaign stands here so that it can take somebody in who stands so; if not, that is told."""
     has_begun = here.status not in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED)
@@ -192,7 +211,7 @@ def _may_join(here: Standing, enrolment: WantedEnrolment) -> bool:
     return False
 
 
-def _mind_bars(one: _New) -> None:
+def _mind_bars(one: _Member) -> None:
     """Who may not be written to does not go on; who had not begun is left out."""
     wanted = one.wanted
     bar = bar_to(one.contact)

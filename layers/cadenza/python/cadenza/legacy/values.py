@@ -54,12 +54,15 @@ def _text(value: object, longest: int) -> str:
 
 def _reference(value: object) -> str:
     """An id, or the id in an object that a database has put in its place."""
-    if isinstance(value, dict) and not any(name in value for name in _BOXES):
-        inner = cast("dict[str, object]", value)
-        value = next((inner[name] for name in ("id", "_id") if name in inner), None)
-        if value is None:
-            raise ValueError("is an object without an id")
-    return _text(value, MAX_LINE)
+    if not isinstance(value, dict):
+        return _text(value, MAX_LINE)
+    inner = cast("dict[str, object]", value)
+    if any(name in inner for name in _BOXES):
+        return _text(inner, MAX_LINE)
+    found = next((inner[name] for name in ("id", "_id") if name in inner), None)
+    if found is None:
+        raise ValueError("is an object without an id")
+    return _text(found, MAX_LINE)
 
 
 def read_instant(value: object) -> datetime | None:
