@@ -15,7 +15,8 @@ from cadenza.api import queries
 from cadenza.api.reading import Slice
 from cadenza.campaigns import approval_store
 from cadenza.campaigns.counts import send_counts
-from cadenza.campaigns.reports import By, Scope, funnel, reply_times
+from cadenza.campaigns.reply_times import reply_times
+from cadenza.campaigns.reports import By, Scope, funnel
 from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId, MessageId, new_id
