@@ -19,7 +19,8 @@ from sqlalchemy import Connection, text
 from bench.engine import migrated
 from bench.seed import PLAN, Home, seed_drafts
 from cadenza.campaigns.counts import send_counts
-from cadenza.campaigns.reports import By, Scope, funnel, reply_times
+from cadenza.campaigns.reply_times import reply_times
+from cadenza.campaigns.reports import By, Scope, funnel
 from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
 from local.postgres import EmbeddedPostgres

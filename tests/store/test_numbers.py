@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Connection, text
 
 from cadenza.campaigns.counts import SendCounts, send_counts
-from cadenza.campaigns.reports import By, Figures, Scope, funnel, reply_times
+from cadenza.campaigns.reply_times import reply_times
+from cadenza.campaigns.reports import By, Figures, Scope, funnel
 from cadenza.campaigns.schedule import ScheduledSend, SendState, pace, schedules
 from cadenza.core.ids import CampaignId, EnrolmentId
 from cadenza.core.messages import Grade, SignalKind

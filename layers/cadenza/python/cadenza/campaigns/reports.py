@@ -1,4 +1,4 @@
-"""What came of messages: the funnel, and how long people take to answer. One statement each.
+"""What came of messages, in one statement.
 
 A message counts on the day on which it was sent, with all that has come of it since; one that was not sent, on the day
 on which it was queued. So every rate is one of the same messages, and a day's figures grow for as long as people react.
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntFlag, StrEnum
-from typing import Any, Final
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, computed_field
 from sqlalchemy import Connection, text
@@ -215,9 +215,9 @@ _BREAKDOWNS: Final[Mapping[By, _Breakdown]] = {
     By.DAY: _Breakdown("CAST(s.at AT TIME ZONE :zone AS date)", order="key"),
 }
 
-_AT: Final = "coalesce(m.sent_at, m.queued_at)"
-_SENT: Final = literals(*WAS_SENT)
-_HUMAN: Final = f"v.grade = '{Grade.HUMAN}'"
+AT: Final = "coalesce(m.sent_at, m.queued_at)"
+SENT: Final = literals(*WAS_SENT)
+HUMAN: Final = f"v.grade = '{Grade.HUMAN}'"
 _PROOFS: Final = literals(SignalKind.OPENED, SignalKind.CLICKED, SignalKind.REPLIED)
 _ARRIVALS: Final = literals(
     SignalKind.DELIVERED,
@@ -250,11 +250,11 @@ _BITS: Final[tuple[tuple[_Heard, str], ...]] = (
     (_Heard.SEEN, f"v.kind IN ({_ARRIVALS})"),
     (_Heard.HARD, f"v.kind = '{SignalKind.BOUNCED}' AND v.hard IS TRUE"),
     (_Heard.SOFT, f"v.kind = '{SignalKind.BOUNCED}' AND v.hard IS NOT TRUE"),
-    (_Heard.OPENED, f"v.kind IN ({_PROOFS}) AND {_HUMAN}"),
+    (_Heard.OPENED, f"v.kind IN ({_PROOFS}) AND {HUMAN}"),
     (_Heard.ANY_OPEN, f"v.kind = '{SignalKind.OPENED}'"),
-    (_Heard.CLICKED, f"v.kind = '{SignalKind.CLICKED}' AND {_HUMAN}"),
+    (_Heard.CLICKED, f"v.kind = '{SignalKind.CLICKED}' AND {HUMAN}"),
     (_Heard.ANY_CLICK, f"v.kind = '{SignalKind.CLICKED}'"),
-    (_Heard.REPLIED, f"v.kind = '{SignalKind.REPLIED}' AND {_HUMAN}"),
+    (_Heard.REPLIED, f"v.kind = '{SignalKind.REPLIED}' AND {HUMAN}"),
     (_Heard.ANY_REPLY, f"v.kind = '{SignalKind.REPLIED}'"),
     (_Heard.COMPLAINED, f"v.kind = '{SignalKind.COMPLAINED}'"),
     (_Heard.UNSUBSCRIBED, f"v.kind = '{SignalKind.UNSUBSCRIBED}'"),
@@ -309,11 +309,11 @@ def _sums(figures: Mapping[str, str]) -> str:
 
 def _funnel(scope: Scope, by: _Breakdown) -> str:
     """All of it is made of constants of this module. The table is read again for its events: its size is known then."""
-    messages = scope.conditions("m", _AT)
+    messages = scope.conditions("m", AT)
     return f"""
         WITH sends AS MATERIALIZED (
             SELECT m.id, m.enrolment_id, m.campaign_id, m.contact_id, m.sender_id, m.node, m.visit, m.status,
-                   {_AT} AS at
+                   {AT} AS at
             FROM outbound_messages m WHERE {messages}
             UNION ALL
             SELECT NULL, d.enrolment_id, d.campaign_id, e.contact_id, NULL, d.node, d.visit,
@@ -325,11 +325,11 @@ def _funnel(scope: Scope, by: _Breakdown) -> str:
         ), heard AS (
             SELECT v.message_id, bit_or({_BITS_OF_AN_EVENT}) AS bits
             FROM outbound_messages m JOIN message_events v ON v.message_id = m.id
-            WHERE {messages} AND m.status IN ({_SENT})
+            WHERE {messages} AND m.status IN ({SENT})
             GROUP BY v.message_id
         ), keyed AS MATERIALIZED (
             SELECT {by.key} AS key, coalesce({by.label}, '') AS label, s.contact_id, s.status,
-                   CASE WHEN s.status IN ({_SENT}) THEN {int(_Heard.SENT)} + coalesce(h.bits, 0) ELSE 0 END AS bits
+                   CASE WHEN s.status IN ({SENT}) THEN {int(_Heard.SENT)} + coalesce(h.bits, 0) ELSE 0 END AS bits
             FROM sends s {by.join} LEFT JOIN heard h ON h.message_id = s.id
         ), messages AS (
             SELECT key, label, status, bits, count(*) AS n FROM keyed GROUP BY 1, 2, 3, 4
@@ -350,62 +350,4 @@ def _funnel(scope: Scope, by: _Breakdown) -> str:
         UNION ALL
         SELECT true, '', '', {_NAMES}
         FROM (SELECT {_sums(_CONDITIONS)} FROM messages) m, (SELECT {_sums(_PEOPLE)} FROM everybody) p
-    """
-
-
-# --- time to reply -----------------------------------------------------------------------------------------------
-
-_HOUR, _DAY = 3600, 86_400
-_EDGES: Final = (0, _HOUR, 4 * _HOUR, _DAY, 2 * _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY)
-
-
-class Bar(BaseModel):
-    """How many replies took [``from_s``, ``to_s``) seconds; null: without an end."""
-
-    model_config = ConfigDict(frozen=True)
-
-    from_s: int
-    to_s: int | None
-    replies: int
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyTimes:
-    """From a message's sending to the first answer of a person. Without replies there is no median and no bar."""
-
-    replies: int
-    median_s: float | None
-    p90_s: float | None
-    bars: tuple[Bar, ...]
-
-
-def reply_times(conn: Connection, scope: Scope) -> ReplyTimes:
-    """How long people took to answer the scope's messages."""
-    row = conn.execute(text(_reply_times(scope)), scope.parameters).mappings().one()
-    bounds = zip(_EDGES, (*_EDGES[1:], None), strict=True)
-    bars = tuple(Bar(from_s=low, to_s=high, replies=row[f"bar_{low}"]) for low, high in bounds)
-    return ReplyTimes(row["replies"], _seconds(row["median_s"]), _seconds(row["p90_s"]), bars if row["replies"] else ())
-
-
-def _seconds(value: Any) -> float | None:  # noqa: ANN401 - what the driver makes of a numeric
-    return None if value is None else round(float(value), 1)
-
-
-def _reply_times(scope: Scope) -> str:
-    """All of it is made of constants of this module."""
-    bars = ", ".join(
-        f"count(*) FILTER (WHERE took_s >= {low}{'' if high is None else f' AND took_s < {high}'}) AS bar_{low}"
-        for low, high in zip(_EDGES, (*_EDGES[1:], None), strict=True)
-    )
-    return f"""
-        WITH replies AS (
-            SELECT greatest(0, extract(epoch FROM min(v.occurred_at) - m.sent_at)) AS took_s
-            FROM message_events v JOIN outbound_messages m ON m.id = v.message_id
-            WHERE v.workspace_id = :workspace_id AND v.kind = '{SignalKind.REPLIED}' AND {_HUMAN}
-              AND m.status IN ({_SENT}) AND {scope.conditions("m", _AT)}
-            GROUP BY m.id, m.sent_at
-        )
-        SELECT count(*) AS replies, percentile_cont(0.5) WITHIN GROUP (ORDER BY took_s) AS median_s,
-               percentile_cont(0.9) WITHIN GROUP (ORDER BY took_s) AS p90_s, {bars}
-        FROM replies
     """

@@ -19,9 +19,10 @@ from cadenza.api.desk import Desk
 from cadenza.api.report_models import FunnelReport, ReplyTimeReport
 from cadenza.api.routing import At, Operations
 from cadenza.api.sheets import ExportFormat, sheet
-from cadenza.campaigns import reports
+from cadenza.campaigns import reply_times, reports
 from cadenza.campaigns import store as campaigns
-from cadenza.campaigns.reports import Bar, By, Line, Scope
+from cadenza.campaigns.reply_times import Bar
+from cadenza.campaigns.reports import By, Line, Scope
 from cadenza.core.errors import FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId
 from cadenza.core.states import Role
@@ -84,7 +85,7 @@ def get_time_to_reply(
     scope = period.scope(desk)
     with desk.transaction() as conn:
         period.check(conn)
-        found = reports.reply_times(conn, scope)
+        found = reply_times.reply_times(conn, scope)
     report = ReplyTimeReport(
         campaign_id=campaign_id,
         since=since,
