@@ -204,6 +204,10 @@ MESSAGE_OPEN: tuple[MessageStatus, ...] = (MessageStatus.QUEUED, MessageStatus.S
 """Not final: a campaign cannot complete while one of its messages is in one of these."""
 
 
+MESSAGE_NOT_SENT: tuple[MessageStatus, ...] = (MessageStatus.FAILED, MessageStatus.SKIPPED)
+"""Ended, and never sent, or counted as not sent."""
+
+
 class ResumePolicy(StrEnum):
     """What becomes of what a pause held back."""
 
@@ -254,6 +258,9 @@ JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
     JobStatus.SKIPPED: frozenset({JobStatus.QUEUED}),
 }
+
+JOB_ENDED_BADLY: tuple[JobStatus, ...] = (JobStatus.FAILED, JobStatus.SKIPPED)
+"""Ended without success: it can be asked for again."""
 
 
 class AiOutcome(StrEnum):
@@ -352,6 +359,9 @@ class AuditAct(StrEnum):
     CAMPAIGN_PAUSED = "campaign_paused"
     CAMPAIGN_RESUMED = "campaign_resumed"
     CAMPAIGN_CANCELLED = "campaign_cancelled"
+    JOBS_RETRIED = "jobs_retried"
+    DEAD_LETTERS_REDRIVEN = "dead_letters_redriven"
+    DEAD_LETTERS_PURGED = "dead_letters_purged"
 
 
 class Role(StrEnum):

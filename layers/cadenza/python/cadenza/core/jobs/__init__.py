@@ -10,7 +10,7 @@ from cadenza.core.jobs.attempts import (
     retry_delay_s,
     take,
 )
-from cadenza.core.jobs.ledger import complete, enqueue, note, record, requeue, retry, stale
+from cadenza.core.jobs.ledger import complete, enqueue, note, record, stale
 from cadenza.core.jobs.model import (
     LEASE,
     MAX_ATTEMPTS,
@@ -28,12 +28,16 @@ from cadenza.core.jobs.model import (
     no_contacts,
     planning,
 )
+from cadenza.core.jobs.retrying import AT_ONCE, WITHOUT_SUBJECT, Again, Which, requeue, retry, retry_all
 
 __all__ = [
+    "AT_ONCE",
     "BACKOFF_S",
     "LEASE",
     "LONGEST_BACKOFF_S",
     "MAX_ATTEMPTS",
+    "WITHOUT_SUBJECT",
+    "Again",
     "Begun",
     "Busy",
     "Early",
@@ -42,6 +46,7 @@ __all__ = [
     "Over",
     "Settled",
     "Skip",
+    "Which",
     "Work",
     "analysis",
     "attempt",
@@ -57,6 +62,7 @@ __all__ = [
     "record",
     "requeue",
     "retry",
+    "retry_all",
     "retry_delay_s",
     "stale",
     "take",

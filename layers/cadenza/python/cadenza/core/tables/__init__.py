@@ -32,6 +32,7 @@ from cadenza.core.tables.operations import (
     circuit_breakers,
     heartbeats,
     idempotency_keys,
+    job_retries,
     jobs,
 )
 from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
@@ -58,6 +59,7 @@ __all__ = [
     "heartbeats",
     "holds",
     "idempotency_keys",
+    "job_retries",
     "jobs",
     "lead_analyses",
     "lead_batches",
