@@ -28,7 +28,7 @@ from cadenza.core.jobs.model import (
     no_contacts,
     planning,
 )
-from cadenza.core.jobs.retrying import AT_ONCE, WITHOUT_SUBJECT, Again, Which, requeue, retry, retry_all
+from cadenza.core.jobs.retrying import AT_ONCE, WITHOUT_SUBJECT, Again, Which, count_ended, requeue, retry, retry_all
 
 __all__ = [
     "AT_ONCE",
@@ -52,6 +52,7 @@ __all__ = [
     "attempt",
     "begin",
     "complete",
+    "count_ended",
     "crawl",
     "enqueue",
     "finish",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,13 @@ WITHOUT_SUBJECT: Final = "this job is about nobody: there was no contact to plan
 
 _BADLY: Final = literals(*JOB_ENDED_BADLY)
 _HAS_SUBJECT: Final = f"(j.kind <> '{JobKind.PLANNING}' OR j.contact_id IS NOT NULL)"
+
+_WHICH: Final = f"""
+    j.status IN ({_BADLY}) AND j.status = :status AND {_HAS_SUBJECT}
+    AND (CAST(:kind AS text) IS NULL OR j.kind = :kind)
+    AND (CAST(:campaign_id AS uuid) IS NULL OR j.campaign_id = :campaign_id)
+    AND (CAST(:reason AS text) IS NULL OR strpos(lower(j.reason), lower(:reason)) > 0)
+"""
 
 
 def _again(which: str) -> str:
@@ -63,10 +70,7 @@ _RETRY_ALL = text(
                ) AS due_at
         FROM (
             SELECT j.id, j.kind FROM jobs j
-            WHERE j.status IN ({_BADLY}) AND j.status = :status AND {_HAS_SUBJECT}
-              AND (CAST(:kind AS text) IS NULL OR j.kind = :kind)
-              AND (CAST(:campaign_id AS uuid) IS NULL OR j.campaign_id = :campaign_id)
-              AND (CAST(:reason AS text) IS NULL OR strpos(lower(j.reason), lower(:reason)) > 0)
+            WHERE {_WHICH}
             -- The oldest first; what somebody else is asking for again is theirs.
             ORDER BY j.id LIMIT :limit FOR UPDATE SKIP LOCKED
         ) oldest
@@ -123,21 +127,12 @@ def retry_all(
 
     Zero rows: nothing has ended so.
     """
-    rows = conn.execute(
-        _RETRY_ALL,
-        {
-            "status": which.status,
-            "reason": which.reason,
-            "kind": which.kind,
-            "campaign_id": which.campaign_id,
-            "limit": limit,
-            "now": now,
-            "every": _every(every_s),
-        },
-    )
+    every = json.dumps({kind: every_s.get(kind, 0) for kind in JobKind})
+    rows = conn.execute(_RETRY_ALL, {**asdict(which), "limit": limit, "now": now, "every": every})
     again = [Again(work_of(row), row.next_attempt_at) for row in rows]
     return sorted(again, key=lambda one: (one.due_at, one.work.key))
 
 
-def _every(every_s: Mapping[JobKind, int]) -> str:
-    return json.dumps({kind: every_s.get(kind, 0) for kind in JobKind})
+def count_ended(conn: Connection, which: Which) -> int:
+    """How many jobs there are that `retry_all` would take."""
+    return conn.execute(text(f"SELECT count(*) FROM jobs j WHERE {_WHICH}"), asdict(which)).scalar_one()
