@@ -228,7 +228,7 @@ class DeadLetter(Answer):
 
 
 class DeadLetters(Answer):
-    """The caller's messages in a DLQ, the oldest first. ``complete`` false: there are more, or others' are in the way."""
+    """The caller's messages in a DLQ, the oldest first. ``complete`` false: there are more than could be looked at."""
 
     items: tuple[DeadLetter, ...]
     complete: bool

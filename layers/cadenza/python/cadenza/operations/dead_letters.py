@@ -7,13 +7,15 @@ servers at a time, so that a look may miss some.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
+
+from pydantic import JsonValue
 
 from cadenza.core import audit, aws
 from cadenza.core.clock import Clock
@@ -144,10 +146,9 @@ class DeadLetters:
         missing = () if wanted is None else tuple(id_ for id_ in dict.fromkeys(wanted) if id_ not in set(ids))
         return Deed(queue, tuple(done), missing, tuple(undone), taken.complete)
 
-    def _record(self, act: AuditAct, detail: Mapping[str, str | int | list[str]]) -> None:
+    def _record(self, act: AuditAct, detail: Mapping[str, JsonValue]) -> None:
         with self._database.workspace(self._workspace_id) as conn:
-            told = {name: [*value] if isinstance(value, list) else value for name, value in detail.items()}
-            audit.record(conn, self._workspace_id, act, self._clock(), key_id=self._key_id, detail=told)
+            audit.record(conn, self._workspace_id, act, self._clock(), key_id=self._key_id, detail=detail)
 
     def _own(self, queue: QueueName, letters: Sequence[Letter]) -> list[Decoded]:
         found = sorted((decode(queue, letter) for letter in letters), key=lambda one: one.letter.sent_at)
@@ -159,7 +160,7 @@ class DeadLetters:
     # --- SQS -----------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def _taken(self, queue: QueueName) -> Iterator[_Taken]:
+    def _taken(self, queue: QueueName) -> Generator[_Taken]:
         """What a DLQ holds, in hand for the length of the block; what is left then goes back."""
         url, client = self._queues[queue].dead_letters_url, aws.hasty_sqs()
         taken = _Taken({})
@@ -268,7 +269,7 @@ def _tens(letters: Sequence[Letter]) -> Iterator[Sequence[Letter]]:
 
 
 @contextmanager
-def _trouble() -> Iterator[None]:
+def _trouble() -> Generator[None]:
     """Turn SQS's errors into ours."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - comes with the client
 

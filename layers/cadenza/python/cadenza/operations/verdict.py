@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from pydantic import JsonValue
+
 from cadenza.core.queues import QueueName
 from cadenza.operations.model import (
     QUEUE_OF,
@@ -65,8 +67,7 @@ def _queue(name: QueueName, seen: Seen) -> QueueHealth:
 
 
 def _worker(worker: str, seen: Seen) -> WorkerHealth:
-    sign = (seen.signs or {}).get(worker)
-    last_at, detail = sign or (None, {})
+    last_at, detail = (seen.signs or {}).get(worker, (None, dict[str, JsonValue]()))
     return WorkerHealth(
         worker=worker,
         last_at=last_at,

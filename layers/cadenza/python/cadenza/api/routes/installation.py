@@ -21,7 +21,7 @@ from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.core import jobs
 from cadenza.core.clock import utc_now
-from cadenza.core.errors import FieldProblem, InvalidInput, NotFound
+from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.queues import QueueName
 from cadenza.core.states import AuditAct, JobStatus, Role
 from cadenza.operations.dead_letters import Deed
@@ -35,7 +35,7 @@ routes = Operations("installation")
 
 _STATISTICS: Final = 200
 _MONTH: Final = timedelta(days=30)
-QueueOf = Annotated[str, Path(description="a queue's name")]
+QueueOf = Annotated[QueueName, Path(description="the queue that the messages come from")]
 
 
 # --- health ------------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def list_dlq_messages(
     desk: At, queue: QueueOf, limit: Annotated[int, Query(ge=1, le=100, description="how many at most")] = 50
 ) -> models.DeadLetters:
     """List the workspace's messages in a dead-letter queue, read; they stay in it."""
-    seen = desk.dead_letters.look(_named(queue), limit)
+    seen = desk.dead_letters.look(queue, limit)
 
     def error_of(letter: Decoded) -> str:
         return seen.errors.get(letter.about.job, "") if letter.about.job else ""
@@ -131,22 +131,15 @@ def list_dlq_messages(
 @routes.operation("POST", "/v1/dlqs/<queue>/redrive", role=Role.OPERATOR)
 def redrive_dlq(desk: At, queue: QueueOf, wanted: Annotated[models.WhichLetters, Body()]) -> models.LettersMoved:
     """Put the workspace's messages back on the queue that they come from, 500 at most at once."""
-    return _moved(desk.dead_letters.redrive(_named(queue), wanted.message_ids))
+    return _moved(desk.dead_letters.redrive(queue, wanted.message_ids))
 
 
 @routes.operation("POST", "/v1/dlqs/<queue>/purge", role=Role.ADMIN)
 def purge_dlq(desk: At, queue: QueueOf, wanted: Annotated[models.PurgeWanted, Body()]) -> models.LettersMoved:
     """Delete the workspace's messages from a dead-letter queue for good, 500 at most at once."""
-    name = _named(queue)
-    if wanted.confirm != name:
-        raise InvalidInput("the purge is not confirmed", (FieldProblem("/confirm", f"write {name} here"),))
-    return _moved(desk.dead_letters.purge(name, wanted.message_ids))
-
-
-def _named(queue: str) -> QueueName:
-    if queue not in QueueName:
-        raise NotFound("queue", queue)
-    return QueueName(queue)
+    if wanted.confirm != queue:
+        raise InvalidInput("the purge is not confirmed", (FieldProblem("/confirm", f"write {queue} here"),))
+    return _moved(desk.dead_letters.purge(queue, wanted.message_ids))
 
 
 def _letter(found: Decoded, error: str) -> models.DeadLetter:
