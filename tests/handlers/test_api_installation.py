@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import socket
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,12 +22,14 @@ from sqlalchemy.engine import URL
 from cadenza.api.app import build
 from cadenza.core import ai_breaker, heartbeats, jobs, tables
 from cadenza.core.clock import utc_now
-from cadenza.core.db import DRIVER, Database
+from cadenza.core.db import DRIVER, Database, connect
 from cadenza.core.heartbeats import Heartbeat
 from cadenza.core.ids import SYSTEM_WORKSPACE, ContactId, LeadId, new_id
 from cadenza.core.messages import ActionsDue, CrawlWanted, MailNature, MailReceived, PlanWanted, SendWanted, Sweep
+from cadenza.core.settings import DatabaseSettings
 from cadenza.core.states import JobStatus, MessageStatus, Role
 from cadenza.engine.wakes import bucket_of, name_of
+from cadenza.operations.health import health
 from functions.api.handler import office
 from tests.handlers.api_client import RECORDED, Client, client, column, environment
 from tests.handlers.conftest import LambdaContext, Queues
@@ -166,19 +171,40 @@ def test_without_sqs_it_is_down_and_says_so(api: Client, queues: Queues):
     assert reply.json["queues"][-1]["waiting"] is None
 
 
-def test_without_a_database_it_is_down_within_seconds(api: Client, tmp_path: Path):  # noqa: ARG001 - the environment
+@pytest.fixture(params=["away", "hanging"])
+def nowhere(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A database that is not there, or takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hanging = f"{DRIVER}://nobody@127.0.0.1:{silent.getsockname()[1]}/none"
+        away = f"{DRIVER}://nobody@/none?unix_sock={tmp_path / 'none'}"
+        url = away if request.param == "away" else hanging
+        database = connect(DatabaseSettings(database_url=url), patience_s=0.2, timeout_s=0.5)
+        yield database
+        database.close()
+        with warnings.catch_warnings():
+            # pg8000 leaves the socket of a server that never answered to the collector.
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
+
+
+def test_without_a_database_it_is_down_within_seconds(api: Client, nowhere: Database):  # noqa: ARG001 - the environment
     """Broken, a monitor would wait for half a minute, and be told nothing but that it failed."""
-    nowhere = Database(URL.create(DRIVER, "nobody", query={"unix_sock": str(tmp_path / "none")}), patience_s=0)
     app = build(replace(office(), installation=replace(office().installation, database=nowhere)))
     event = RECORDED | {"rawPath": HEALTH, "body": "", "headers": {"authorization": "Bearer cad_anybody"}}
     event["requestContext"] = RECORDED["requestContext"] | {"http": {"method": "GET", "path": HEALTH}}
     begun = time.monotonic()
     answer = app.resolve(event, LambdaContext())  # type: ignore[arg-type]
-    nowhere.close()
     found = json.loads(answer["body"])
     assert (answer["statusCode"], found["verdict"], reasons(found)) == (503, "down", [("database", "down")])
     assert (found["queues"], found["workers"]) == ([], []), "nobody knows who asks"
     assert time.monotonic() - begun < 5
+
+
+def test_a_database_that_goes_away_in_between_is_down(api: Client, nowhere: Database):
+    """Broken, a database that dies after the key was looked up would be answered 500."""
+    seen = health(replace(office().installation, database=nowhere), api.workspace_id, utc_now())
+    assert (seen.verdict, seen.database, seen.workers) == ("down", None, ())
+    assert all(queue.waiting == 0 for queue in seen.queues), "the queues were asked nevertheless"
 
 
 # --- retries -----------------------------------------------------------------------------------------------------

@@ -112,7 +112,8 @@ class Operations(Router):
             own = (*problems, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY) if creates else problems
             responses = _responses(method, path, role, answers, own)
             for status, answer in (also or {}).items():
-                responses[int(status)]["content"][APPLICATION_JSON] = {"model": answer}  # type: ignore[typeddict-item]
+                content: dict[str, Any] = {CONTENT_TYPE: {"model": models.Problem}, APPLICATION_JSON: {"model": answer}}
+                responses[int(status)] = {"description": _SAYS[status], "content": content}
             if database_away is not None:
                 self.hasty[function.__name__] = database_away
             route = self.route(
@@ -213,7 +214,7 @@ def _admission(
             if (database_away := hasty.get(route.operation_id or "")) is not None:
                 try:
                     caller = authenticate(office.installation.database, authorization)
-                except (Retryable, DBAPIError):
+                except (Retryable, DBAPIError, OSError):
                     get_logger().exception("request.database_away")
                     return database_away()
             else:

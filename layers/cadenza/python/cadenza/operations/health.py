@@ -98,7 +98,7 @@ def _ask_database(database: Database, workspace_id: WorkspaceId, seen: Seen) -> 
             signs = {beat.worker: (beat.at, beat.detail) for beat in heartbeats.all_of_them(conn)}
             work = _overdue(conn, seen.at)
             breakers = tuple(ai_breaker.all_of_them(conn))
-    except (Retryable, DBAPIError) as error:
+    except (Retryable, DBAPIError, OSError) as error:
         get_logger().warning("health.database", error=type(error).__name__)
         return seen
     ahead = work.pop(_AHEAD, None)

@@ -51,7 +51,13 @@ CREATE FUNCTION overdue_work(due_before timestamptz, jobs_before timestamptz, cr
         ), found AS (
             SELECT 'action' AS work, a.due_at AS since FROM scheduled_actions a
             JOIN campaigns c ON c.id = a.campaign_id
-            WHERE a.status IN ('pending', 'enqueued') AND a.due_at < due_before AND c.status = 'running'
+            WHERE a.status = 'pending' AND a.due_at < due_before AND c.status = 'running'
+              AND a.workspace_id IN (SELECT id FROM seen)
+            UNION ALL
+            -- On its own, because each state has its index.
+            SELECT 'action', a.due_at FROM scheduled_actions a
+            JOIN campaigns c ON c.id = a.campaign_id
+            WHERE a.status = 'enqueued' AND a.due_at < due_before AND c.status = 'running'
               AND a.workspace_id IN (SELECT id FROM seen)
             UNION ALL
             SELECT 'message', m.due_at FROM outbound_messages m
