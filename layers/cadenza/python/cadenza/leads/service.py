@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from cadenza.contacts import store as contacts_store
 from cadenza.contacts.deliverability import Mailboxes
 from cadenza.core import ai_calls, jobs
+from cadenza.core.ai_gate import USED_UP
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId
@@ -28,7 +29,7 @@ from cadenza.core.messages import (
     PlanWanted,
     Sweep,
 )
-from cadenza.core.queues import Outgoing, Queue
+from cadenza.core.queues import Outgoing, Queue, delay_until
 from cadenza.core.states import JobKind, JobStatus, LeadStatus
 from cadenza.leads import handout, store
 from cadenza.leads.crawls import Crawling, Crawls
@@ -169,14 +170,18 @@ class LeadPipeline:
     # --- the sweep -----------------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Ask again for jobs whose hint was lost, or whose worker died, and for imports that nobody hands out."""
+        """Ask again for jobs whose hint was lost, whose worker died, or whose budget is renewed; hand imports on."""
         now = self.clock()
         with self.database.worker() as conn:
             ai_calls.tidy(conn, now)
-            hints = [hint for work in jobs.stale(conn, tuple(JobKind), now) if (hint := hint_of(work)) is not None]
+            due = [jobs.Again(work, now) for work in jobs.stale(conn, tuple(JobKind), now)]
+            due += jobs.renew(conn, USED_UP, now)
             imports = handout.stalled(conn, now)
-        self.lead_queue.send([*imports, *(hint for hint in hints if not isinstance(hint, PlanWanted))])
-        self.creation_queue.send([hint for hint in hints if isinstance(hint, PlanWanted)])
+        hints = [
+            Outgoing(hint, delay_until(again.due_at, now)) for again in due if (hint := hint_of(again.work)) is not None
+        ]
+        self.lead_queue.send([*imports, *(hint for hint in hints if not isinstance(hint.message, PlanWanted))])
+        self.creation_queue.send([hint for hint in hints if isinstance(hint.message, PlanWanted)])
 
 
 def hint_of(work: jobs.Work, correlation_id: str = "") -> CrawlWanted | AnalysisWanted | PlanWanted | None:

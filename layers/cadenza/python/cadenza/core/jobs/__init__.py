@@ -28,7 +28,17 @@ from cadenza.core.jobs.model import (
     no_contacts,
     planning,
 )
-from cadenza.core.jobs.retrying import AT_ONCE, WITHOUT_SUBJECT, Again, Which, count_ended, requeue, retry, retry_all
+from cadenza.core.jobs.retrying import (
+    AT_ONCE,
+    WITHOUT_SUBJECT,
+    Again,
+    Which,
+    count_ended,
+    renew,
+    requeue,
+    retry,
+    retry_all,
+)
 
 __all__ = [
     "AT_ONCE",
@@ -61,6 +71,7 @@ __all__ = [
     "planning",
     "put_back",
     "record",
+    "renew",
     "requeue",
     "retry",
     "retry_all",

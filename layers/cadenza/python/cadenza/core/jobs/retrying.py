@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time
 from typing import Final
 from uuid import UUID
 
@@ -77,6 +77,20 @@ _RETRY_ALL = text(
     """)
 )
 
+_RENEW = text(
+    _again(f"""
+        SELECT id, CAST(:now AS timestamptz) + make_interval(secs =>
+                   (row_number() OVER (PARTITION BY workspace_id, kind ORDER BY id) - 1) * stagger_s) AS due_at
+        FROM (
+            SELECT j.id, j.workspace_id, j.kind, s.stagger_s
+            FROM automation_settings s JOIN jobs j ON j.workspace_id = s.workspace_id
+            WHERE s.retry_when_budget_renews AND j.status IN ({_BADLY}) AND j.status = '{JobStatus.SKIPPED}'
+              AND j.reason = :reason AND j.finished_at < :day AND {_HAS_SUBJECT}
+            ORDER BY j.id LIMIT :limit FOR UPDATE OF j SKIP LOCKED
+        ) oldest
+    """)
+)
+
 
 def requeue(conn: Connection, works: Sequence[Work], now: datetime) -> set[str]:
     """Take up again what FAILED or was SKIPPED, as if it were new; the keys of what was. Zero rows: nothing had."""
@@ -131,6 +145,16 @@ def retry_all(
     rows = conn.execute(_RETRY_ALL, {**asdict(which), "limit": limit, "now": now, "every": every})
     again = [Again(work_of(row), row.next_attempt_at) for row in rows]
     return sorted(again, key=lambda one: (one.due_at, one.work.key))
+
+
+def renew(conn: Connection, reason: str, now: datetime) -> list[Again]:
+    """SKIPPED → QUEUED for what was skipped for ``reason`` before this UTC day began, where the workspace wants that.
+
+    At most `AT_ONCE`, a workspace's stagger apart. Zero rows: nothing was, or nobody wants it.
+    """
+    day = datetime.combine(now.astimezone(UTC), time(), UTC)
+    rows = conn.execute(_RENEW, {"reason": reason, "day": day, "limit": AT_ONCE, "now": now})
+    return [Again(work_of(row), row.next_attempt_at) for row in rows]
 
 
 def count_ended(conn: Connection, which: Which) -> int:

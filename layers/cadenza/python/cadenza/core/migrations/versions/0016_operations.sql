@@ -93,3 +93,5 @@ CREATE FUNCTION overdue_work(due_before timestamptz, jobs_before timestamptz, cr
     $$;
 REVOKE ALL ON FUNCTION overdue_work(timestamptz, timestamptz, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION overdue_work(timestamptz, timestamptz, timestamptz, timestamptz) TO cadenza_api;
+
+ALTER TABLE automation_settings ADD COLUMN retry_when_budget_renews BOOLEAN DEFAULT false NOT NULL;
