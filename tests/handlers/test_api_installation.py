@@ -377,13 +377,14 @@ def foreign(conn: Any, scene: Scene, other: Scene) -> list[tuple[str, str]]:
     """Messages of which not everything is the scene's."""
     mine, theirs = scene.add_message(conn), other.add_message(conn)
     contact = add_contact(conn, other.workspace_id)
-    lead = add_lead(conn, other.workspace_id)
+    lead, own_lead = add_lead(conn, other.workspace_id), add_lead(conn, scene.workspace_id)
     planned = PlanWanted(workspace_id=scene.workspace_id, campaign_id=scene.campaign_id, contact_id=contact)
     mail = {"mail_id": "x", "nature": MailNature.REPLY, "occurred_at": NOW}
     return [
         ("lead-analysis", CrawlWanted(workspace_id=other.workspace_id, lead_id=lead).model_dump_json()),
         ("lead-analysis", CrawlWanted(workspace_id=scene.workspace_id, lead_id=lead).model_dump_json()),
         ("lead-analysis", CrawlWanted(workspace_id=scene.workspace_id, lead_id=LeadId(new_id())).model_dump_json()),
+        ("lead-analysis", CrawlWanted(workspace_id=other.workspace_id, lead_id=own_lead).model_dump_json()),
         ("lead-analysis", Sweep().model_dump_json()),
         ("campaign-creation", planned.model_dump_json()),
         ("campaign-execution", ActionsDue(action_ids=(1, 2**70)).model_dump_json()),
