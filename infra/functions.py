@@ -70,6 +70,9 @@ class Functions(Construct):
                 schedules.grant_create(function)
                 function.add_environment("CAMPAIGN_EXECUTION_QUEUE_ARN", queues["campaign-execution"].queue_arn)
             self._let_send(function, spec.sends_to)
+            if spec.tends_queues:
+                self._let_tend(function)
+                schedules.grant_look(function)
         database.administer(self["migrate"])
         mail.grant_send(self["send"])
         self["send"].add_environment("SEND_CONCURRENCY", str(QUEUES["message-send"].max_concurrency))
@@ -165,6 +168,22 @@ class Functions(Construct):
         for name in names:
             key = f"{name.replace('-', '_').upper()}_QUEUE_URL"
             function.add_environment(key, self._queues[name].queue_url)
+
+    def _let_tend(self, function: lambda_.Function) -> None:
+        """Let it see how full each queue is, and take messages out of dead-letter queues.
+
+        It may not purge: that would take other workspaces' messages too.
+        """
+        pairs = self._queues.pairs
+        dead = [pair.dead_letters.queue_arn for pair in pairs.values()]
+        alive = [pair.queue.queue_arn for pair in pairs.values()]
+        taking = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
+        # As above: AWS checks a batch as its single call.
+        taking += ["sqs:DeleteMessageBatch", "sqs:ChangeMessageVisibilityBatch"] if self._config.is_local else []
+        function.add_to_role_policy(iam.PolicyStatement(actions=["sqs:GetQueueAttributes"], resources=alive + dead))
+        function.add_to_role_policy(iam.PolicyStatement(actions=taking, resources=dead))
+        for name, pair in pairs.items():
+            function.add_environment(f"{name.replace('-', '_').upper()}_DLQ_URL", pair.dead_letters.queue_url)
 
     def _consume(self) -> None:
         for name, spec in QUEUES.items():

@@ -63,6 +63,10 @@ class Schedules(Construct):
             ],
         )
 
+    def grant_look(self, function: lambda_.Function) -> None:
+        """Let ``function`` see whether a schedule of the group exists."""
+        function.add_to_role_policy(iam.PolicyStatement(actions=["scheduler:GetSchedule"], resources=self._schedules()))
+
     def grant_create(self, function: lambda_.Function) -> None:
         """Let ``function`` create schedules in the group, acting with the wake role, and tell it their names."""
         role = function.role
@@ -70,10 +74,7 @@ class Schedules(Construct):
         function.add_to_role_policy(
             iam.PolicyStatement(
                 actions=["scheduler:CreateSchedule"],
-                resources=[
-                    Stack.of(self).format_arn(service="scheduler", resource="schedule", resource_name=f"{group}/*")
-                    for group in self._granted_groups
-                ],
+                resources=self._schedules(),
             )
         )
         function.add_to_role_policy(
@@ -88,3 +89,10 @@ class Schedules(Construct):
         prefix = "arn:<AWS::Partition>:scheduler:<AWS::Region>:<AWS::AccountId>:schedule"
         reason = "Any schedule, but of one group: schedules are named after the time they wake."
         acknowledge(role, {f"IAM5[Resource::{prefix}/{group}/*]": reason for group in self._granted_groups})
+
+    def _schedules(self) -> list[str]:
+        """Any schedule of the group: its schedules are named after the time they wake."""
+        return [
+            Stack.of(self).format_arn(service="scheduler", resource="schedule", resource_name=f"{group}/*")
+            for group in self._granted_groups
+        ]

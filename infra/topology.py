@@ -24,6 +24,8 @@ class FunctionSpec:
     creates_wakes: bool = False
     """Creates one-shot schedules that wake campaign-execution."""
     sends_to: tuple[QueueName, ...] = ()
+    tends_queues: bool = False
+    """Sees how all queues are, and looks into, redrives and empties their dead-letter queues."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,9 @@ FUNCTIONS: dict[FunctionName, FunctionSpec] = {
         database_user="cadenza_api",
         reads_secret=False,
         creates_wakes=True,
-        sends_to=("lead-analysis", "campaign-creation", "campaign-execution", "message-send"),
+        # To engagement-events only what it takes out of its dead-letter queue.
+        sends_to=("lead-analysis", "campaign-creation", "engagement-events", "campaign-execution", "message-send"),
+        tends_queues=True,
     ),
     # Providers expect an answer within seconds.
     "webhook": FunctionSpec(timeout_s=10, memory_mb=512, sends_to=("lead-analysis", "engagement-events")),

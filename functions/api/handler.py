@@ -17,6 +17,7 @@ from cadenza.core.queues import Queue
 from cadenza.core.settings import ApiSettings, load
 from cadenza.delivery.providers.passwords import Passwords
 from cadenza.engine.wakes import Wakes
+from cadenza.operations.health import DATABASE_PATIENCE_S, DATABASE_TIMEOUT_S, Installation
 
 log = get_logger()
 
@@ -34,6 +35,9 @@ def office() -> Office:
         clock=utc_now,
         passwords=Passwords(settings.sender_secrets_path),
         public_url=settings.public_url,
+        installation=Installation.of(
+            settings, connect(settings, patience_s=DATABASE_PATIENCE_S, timeout_s=DATABASE_TIMEOUT_S)
+        ),
     )
 
 

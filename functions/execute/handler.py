@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from cadenza.campaigns.starting import ScheduledStarts
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume_together
-from cadenza.core.db import connect
+from cadenza.core.db import Database, connect
+from cadenza.core.heartbeats import heart
 from cadenza.core.log import get_logger
 from cadenza.core.messages import EXECUTION_MESSAGES
 from cadenza.core.queues import Queue
@@ -25,23 +26,28 @@ from cadenza.engine.wakes import Wakes
 
 
 @cache
+def database() -> Database:
+    """The process's database."""
+    return connect(load(ExecuteSettings))
+
+
+@cache
 def execution() -> Execution:
     """The service, made once a process."""
     settings = load(ExecuteSettings)
-    database = connect(settings)
     send = Queue(settings.message_send_queue_url)
     dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings), send)
-    engine = Engine(database, dispatcher, utc_now)
+    engine = Engine(database(), dispatcher, utc_now)
     return Execution(
         engine,
-        SignalIntake(database, engine, utc_now),
-        Inbound(database),
-        Upkeep(database, engine, Hints(send, dispatcher), utc_now),
-        ScheduledStarts(database, dispatcher, utc_now, settings.public_url),
+        SignalIntake(database(), engine, utc_now),
+        Inbound(database()),
+        Upkeep(database(), engine, Hints(send, dispatcher), utc_now),
+        ScheduledStarts(database(), dispatcher, utc_now, settings.public_url),
     )
 
 
 @get_logger().inject_lambda_context
 def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:  # noqa: ARG001 - Lambda's signature
     """Act on a batch."""
-    return consume_together(event, EXECUTION_MESSAGES, execution().handle)
+    return consume_together(event, EXECUTION_MESSAGES, execution().handle, alive=heart(database(), "execute", utc_now))

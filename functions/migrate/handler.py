@@ -1,7 +1,8 @@
 """Runs as the database's owner: migrates it, and makes workspaces.
 
 ``{}`` (or a deployment's trigger) migrates to the newest schema; ``{"create_workspace": {"name": "…"}}`` answers with a
-new workspace's id and its API key, which is shown this once.
+new workspace's id and its API key, which is shown this once; ``{"create_key": {"name": "…"}}`` with a key of the
+installation's own workspace (or of ``workspace_id``), with a ``role``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from sqlalchemy import text
 
-from cadenza.campaigns.installation import WantedWorkspace, create_workspace, owner
+from cadenza.campaigns.installation import WantedKey, WantedWorkspace, create_key, create_workspace, owner
 from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
 from cadenza.core.log import get_logger
@@ -24,9 +25,13 @@ log = get_logger()
 @log.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any] | None, context: LambdaContext) -> dict[str, str]:  # noqa: ARG001 - Lambda's signature
     """Do what the event asks for."""
-    wanted = (event or {}).get("create_workspace")
+    wanted = event or {}
     with owner(load(MigrateSettings)) as database:
-        return migrate(database) if wanted is None else make_workspace(database, WantedWorkspace.model_validate(wanted))
+        if (workspace := wanted.get("create_workspace")) is not None:
+            return make_workspace(database, WantedWorkspace.model_validate(workspace))
+        if (key := wanted.get("create_key")) is not None:
+            return make_key(database, WantedKey.model_validate(key))
+        return migrate(database)
 
 
 def migrate(database: Database) -> dict[str, str]:
@@ -44,3 +49,11 @@ def make_workspace(database: Database, wanted: WantedWorkspace) -> dict[str, str
         made = create_workspace(conn, wanted.name, utc_now())
     log.info("workspace.created", workspace_id=str(made.workspace_id))
     return {"workspace_id": str(made.workspace_id), "api_key": made.api_key}
+
+
+def make_key(database: Database, wanted: WantedKey) -> dict[str, str]:
+    """Make a key; it goes into no log."""
+    with database.worker() as conn:
+        key = create_key(conn, wanted.workspace_id, wanted.role, wanted.name, utc_now())
+    log.info("key.created", workspace_id=str(wanted.workspace_id), role=wanted.role)
+    return {"workspace_id": str(wanted.workspace_id), "api_key": key}

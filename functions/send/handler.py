@@ -9,7 +9,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cadenza.core.clock import utc_now
 from cadenza.core.consumer import BatchAnswer, SqsEvent, consume
-from cadenza.core.db import connect
+from cadenza.core.db import Database, connect
+from cadenza.core.heartbeats import heart
 from cadenza.core.log import get_logger
 from cadenza.core.messages import SEND_MESSAGES, SendWanted
 from cadenza.core.queues import Queue
@@ -27,15 +28,20 @@ log = get_logger()
 
 
 @cache
+def database() -> Database:
+    """The process's database."""
+    return connect(load(SendSettings))
+
+
+@cache
 def delivery() -> Delivery:
     """The service, made once a process."""
     settings = load(SendSettings)
-    database = connect(settings)
     send = Queue(settings.message_send_queue_url)
     dispatcher = Dispatcher(Queue(settings.campaign_execution_queue_url), Wakes(settings), send)
     return Delivery(
-        database=database,
-        engine=Engine(database, dispatcher, utc_now),
+        database=database(),
+        engine=Engine(database(), dispatcher, utc_now),
         hints=Hints(send, dispatcher),
         providers={
             ses.NAME: ses.Ses(settings.ses_configuration_set, tenant=settings.ses_tenant),
@@ -56,4 +62,4 @@ def handler(event: SqsEvent, context: LambdaContext) -> BatchAnswer:
         log.set_correlation_id(wanted.correlation_id)
         delivery().send(wanted.message_ids, wanted.correlation_id, until)
 
-    return consume(event, SEND_MESSAGES, send)
+    return consume(event, SEND_MESSAGES, send, alive=heart(database(), "send", utc_now))

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from cadenza.core.ids import new_id
 from cadenza.delivery.model import Mail, Outcome
@@ -66,6 +67,25 @@ def test_the_sweep_makes_up_for_lost_wakes(flow: World) -> None:
     flow.cloud.run()
     assert flow.status(campaign_id) == "completed"
     assert len(flow.mails()) == 9
+    flow.check()
+
+
+def test_the_sweep_takes_up_what_a_budget_has_skipped(flow: World) -> None:
+    """Otherwise sites that a day's budget did not reach are never read, although each day brings a new one."""
+    # Given a site whose analysis the day's budget did not allow.
+    assert flow.api.put("/v1/automation/settings", json={"retry_when_budget_renews": True}).is_success
+    flow.campaign(SITE)
+    flow.cloud.pass_time(timedelta(minutes=5))
+    with flow.database.worker() as conn:
+        skipped = "UPDATE jobs SET status = 'SKIPPED', reason = 'budget', result = '{}' WHERE kind = 'analysis'"
+        conn.execute(text(skipped))
+
+    # When a sweep of the same day comes round, nothing is done; the next day's does it.
+    flow.cloud.sweep()
+    assert flow.jobs("analysis") == [("SKIPPED", "budget")]
+    flow.cloud.pass_time(DAY - 10 * HOUR)
+    flow.cloud.sweep()
+    assert flow.jobs("analysis") == [("COMPLETED", "")]
     flow.check()
 
 

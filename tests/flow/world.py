@@ -257,6 +257,7 @@ def _environment(
         "PUBLIC_URL": public_url,
         "DATABASE_URL": url.render_as_string(hide_password=False),
         **{f"{name.replace('-', '_').upper()}_QUEUE_URL": queue for name, queue in account.urls.items()},
+        **{f"{name.replace('-', '_').upper()}_DLQ_URL": f"{queue}-dlq" for name, queue in account.urls.items()},
         "CAMPAIGN_EXECUTION_QUEUE_ARN": f"arn:aws:sqs:{REGION}:{ACCOUNT}:campaign-execution",
         "SCHEDULER_GROUP": GROUP,
         "SCHEDULER_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/wake",
@@ -268,9 +269,9 @@ def _environment(
 def _keep_databases(stack: ExitStack, environment: pytest.MonkeyPatch) -> None:
     """Each function connects as its own Postgres user; what Lambda would freeze is closed at the end."""
 
-    def connector(role: str) -> Callable[[DatabaseSettings], Database]:
-        def connect(settings: DatabaseSettings) -> Database:
-            database = db.connect(settings.model_copy(update={"database_role": role}))
+    def connector(role: str) -> Callable[..., Database]:
+        def connect(settings: DatabaseSettings, **waits: float) -> Database:
+            database = db.connect(settings.model_copy(update={"database_role": role}), **waits)
             stack.callback(database.close)
             return database
 

@@ -107,6 +107,7 @@ def environment(url: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("DATABASE_ROLE", "cadenza_api")
     yield
     office().database.close()
+    office().installation.database.close()
 
 
 def column(database: Database, name: str) -> list[Any]:

@@ -35,10 +35,11 @@ QUEUES = ("lead-analysis", "campaign-creation", "engagement-events", "campaign-e
 
 @dataclass(frozen=True)
 class Queues:
-    """The five queues, by name."""
+    """The five queues, and the dead-letter queue of each, by name."""
 
     client: SQSClient
     urls: dict[str, str]
+    dead_letters: dict[str, str]
 
     def take(self, name: str) -> list[dict[str, Any]]:
         """Every message that is in the queue now, taken out of it."""
@@ -96,12 +97,14 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
     with mock_aws():
         sqs = boto3.client("sqs")
         urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in QUEUES}
+        dead_letters = {name: sqs.create_queue(QueueName=f"{name}-dlq")["QueueUrl"] for name in QUEUES}
         execution = sqs.get_queue_attributes(QueueUrl=urls["campaign-execution"], AttributeNames=["QueueArn"])
         boto3.client("scheduler").create_schedule_group(Name="cadenza")
         environment = {
             "APP_SECRET_ARN": store_secrets(SECRETS),
             "PUBLIC_URL": PUBLIC_URL,
             **{f"{name.replace('-', '_').upper()}_QUEUE_URL": url for name, url in urls.items()},
+            **{f"{name.replace('-', '_').upper()}_DLQ_URL": url for name, url in dead_letters.items()},
             "CAMPAIGN_EXECUTION_QUEUE_ARN": execution["Attributes"]["QueueArn"],
             "SCHEDULER_GROUP": "cadenza",
             "SCHEDULER_ROLE_ARN": "arn:aws:iam::123456789012:role/scheduler",
@@ -109,7 +112,7 @@ def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         forget()
-        yield Queues(sqs, urls)
+        yield Queues(sqs, urls, dead_letters)
     forget()
 
 

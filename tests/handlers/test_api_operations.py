@@ -261,6 +261,9 @@ def test_the_document_is_whole(api: Client):
         if "{" in path:
             assert "404" in statuses, path
     assert not dangling(described), "every reference leads somewhere"
+    down = described["paths"]["/v1/automation/health"]["get"]["responses"]
+    assert set(down["503"]["content"]) == {"application/json", "application/problem+json"}
+    assert set(down["401"]["content"]) == {"application/problem+json"}
 
 
 def dangling(described: dict[str, Any]) -> set[str]:

@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from cadenza.campaigns.installation import owner
 from cadenza.core.db import Database
 from cadenza.core.errors import ConfigurationError
+from cadenza.core.ids import SYSTEM_WORKSPACE
 from cadenza.core.settings import MigrateSettings
 from cadenza.core.tables import METADATA
 from functions.migrate.handler import handler
@@ -60,6 +61,22 @@ def test_a_workspace_is_made_and_its_key_opens_it(
     written = "".join(str(vars(record)) for record in caplog.records)
     assert made["workspace_id"] in written
     assert made["api_key"] not in written
+
+
+def test_the_installation_gets_a_key_of_its_own(
+    queues: Queues,  # noqa: ARG001 - the environment
+    database_url: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    """Broken, nobody could see or redrive messages that no workspace's key may see."""
+    with environment(database_url, monkeypatch):
+        made = handler({"create_key": {"name": "monitor", "role": "viewer"}}, LambdaContext())  # type: ignore[arg-type]
+        client = Client(made["workspace_id"], made["api_key"])  # type: ignore[arg-type]
+        assert client.workspace_id == str(SYSTEM_WORKSPACE)
+        assert client.get("/v1/automation/health")["verdict"] == "ok"
+        assert client.call("GET", "/v1/audit").status == 403, "a viewer's key"
+    assert made["api_key"] not in "".join(str(vars(record)) for record in caplog.records)
 
 
 @pytest.mark.parametrize("wanted", [{}, {"name": " "}, {"name": "x", "role": "viewer"}])

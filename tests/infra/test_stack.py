@@ -117,6 +117,28 @@ def test_functions_send_only_where_the_design_says(either: Synthesised) -> None:
         assert len(granted) == len(own | set(spec.sends_to))
 
 
+def test_only_the_api_takes_from_dead_letter_queues_and_nobody_purges(either: Synthesised) -> None:
+    """A purge takes what is other workspaces'; whoever may take from live queues takes work from its consumer."""
+    queues = either.of_type("AWS::SQS::Queue").values()
+    dead = {
+        json.dumps(queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"])
+        for queue in queues
+        if "RedrivePolicy" in queue["Properties"]
+    }
+    taken: dict[str, set[str]] = {}
+    for name in FUNCTIONS:
+        for statement in either.statements(name):
+            actions = str(statement["Action"])
+            assert "sqs:PurgeQueue" not in actions
+            assert "sqs:*" not in actions
+            if "sqs:ReceiveMessage" in actions:
+                resources = statement["Resource"]
+                found = {json.dumps(one) for one in (resources if isinstance(resources, list) else [resources])}
+                taken[name] = taken.get(name, set()) | found
+    assert taken["api"] == dead
+    assert all(not found & dead for name, found in taken.items() if name != "api")
+
+
 def test_send_may_use_only_the_chosen_identities(production: Synthesised, local: Synthesised) -> None:
     """Anything wider lets a bug, or a stolen role, send as any domain of the account."""
     (send,) = (s for s in production.statements("send") if s["Action"] == "ses:SendEmail")

@@ -154,3 +154,32 @@ def test_without_a_key_the_api_says_nothing(system: LocalSystem) -> None:
     answer = httpx2.get(f"{system.gateway.url}/v1/leads")
     assert answer.status_code == 401
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_health_and_dead_letters_under_least_privilege(system: LocalSystem, operator: Operator) -> None:
+    """If it failed, a grant would be missing, and nobody could see or mend what died in a real deployment."""
+    # Given somebody with mails ahead, and two messages that nobody's work needs, in a DLQ.
+    operator.post("/v1/leads", {"url": "https://spreekargo.example", "campaign_id": operator.campaign()})
+    ahead = "SELECT count(*) FROM scheduled_actions WHERE workspace_id = :workspace AND status = 'pending'"
+    assert system.settle(lambda: operator.count(ahead) == 3, PATIENCE_S), "\n".join(system.function_logs())
+    client = system.aws.session.client("sqs", endpoint_url=system.aws.url, config=system.aws.client_config)
+    for body in ('{"type": "sweep", "version": 1}', "poison"):
+        client.send_message(QueueUrl=system.outputs.dead_letters["campaign-execution"], MessageBody=body)
+    client.close()
+
+    # When they look.
+    seen = operator.http.get("/v1/automation/health").json()
+    assert (seen["verdict"], [reason["what"] for reason in seen["reasons"]]) == ("degraded", ["campaign-execution"])
+    assert seen["next_wake"]["exists"] is True
+    assert {worker["worker"] for worker in seen["workers"] if worker["last_at"]} >= {"analyze", "plan", "execute"}
+
+    # Then whoever runs the installation redrives the one, and purges the other.
+    made = system.aws.invoke(system.outputs.functions["migrate"], {"create_key": {"name": "installation"}})
+    assert isinstance(made, dict)
+    operator.http.headers["Authorization"] = f"Bearer {made['api_key']}"
+    dlq = "/v1/dlqs/campaign-execution"
+    letters = {letter["type"]: letter["message_id"] for letter in operator.http.get(f"{dlq}/messages").json()["items"]}
+    assert set(letters) == {"sweep", ""}
+    assert operator.post(f"{dlq}/redrive", {"message_ids": [letters["sweep"]]})["undone"] == []
+    assert operator.post(f"{dlq}/purge", {"all": True, "confirm": "campaign-execution"})["count"] == 1
+    assert system.settle(lambda: not system.queue_depths()["campaign-execution DLQ"], PATIENCE_S)

@@ -301,3 +301,24 @@ def test_contacts_have_their_own_plans(workspace_id: WorkspaceId) -> None:
     assert jobs.planning(workspace_id, campaign, one, LeadId(new_id())).key == (
         jobs.planning(workspace_id, campaign, one).key
     )
+
+
+def test_what_a_budget_has_skipped_comes_back_with_the_next_day_where_that_is_wanted(database: Database) -> None:
+    """If it failed, people would wait for ever for a plan that a new budget pays for; or it would be spent unasked."""
+    reason, evening = "budget", NOW.replace(hour=23)
+    with database.worker() as conn:
+        wants = add_workspace(conn, {"retry_when_budget_renews": True, "stagger_s": 7})
+        works = [jobs.analysis(wants, LeadId(new_id())) for _ in range(3)]
+        other = jobs.analysis(add_workspace(conn), LeadId(new_id()))
+        jobs.record(conn, [*works[:2], other], JobStatus.SKIPPED, reason, evening)
+        jobs.record(conn, works[2:], JobStatus.SKIPPED, "budget: the price is not known", evening)
+
+    with database.worker() as conn:
+        assert jobs.renew(conn, reason, evening + timedelta(minutes=59)) == []
+    midnight = evening + timedelta(hours=1)
+    with database.worker() as conn:
+        again = jobs.renew(conn, reason, midnight)
+    assert {one.work.key for one in again} == {work.key for work in works[:2]}
+    assert sorted(one.due_at for one in again) == [midnight, midnight + timedelta(seconds=7)]
+    with database.worker() as conn:
+        assert jobs.renew(conn, reason, midnight) == []

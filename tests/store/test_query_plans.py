@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, text
 
 from bench.seed import Seeded, seed_enrolments, seed_pending
-from cadenza.api import queries
+from cadenza.api import operations_queries, queries
 from cadenza.api.reading import Slice
 from cadenza.campaigns import approval_store, intake_store
 from cadenza.campaigns.counts import send_counts
@@ -19,7 +19,7 @@ from cadenza.campaigns.intake_store import Search
 from cadenza.campaigns.reports import By, Scope, funnel, reply_times
 from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
-from cadenza.core.ids import CampaignId, MessageId, new_id
+from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId, MessageId, new_id
 from cadenza.core.messages import MailNature, MailReceived, SignalKind, SignalReported
 from cadenza.delivery import outbox
 from cadenza.delivery.gate import claim
@@ -358,3 +358,25 @@ def test_looking_after_the_outbox(conn: Connection) -> None:
     """If it failed, each sweep would read every mail ever sent."""
     assert sequential_scans(conn, lambda: outbox.requeue(conn, NOW, NOW, NOW)) == []
     assert sequential_scans(conn, lambda: outbox.expire_leases(conn, NOW)) == []
+
+
+def test_asking_what_is_overdue(conn: Connection) -> None:
+    """If it failed, each look at the health of the installation would read all live work and every mail ever sent."""
+    conn.execute(text("RESET ROLE"))
+    conn.execute(text("SELECT set_config('cadenza.workspace_id', :id, true)"), {"id": str(SYSTEM_WORKSPACE)})
+    work = conn.execute(text("SELECT work, amount FROM overdue_work(:now, :now, :now, :now)"), {"now": NOW})
+    assert {row.work for row in work} >= {"ahead"}
+    # The function's own statement is not to be seen in a plan; what it has read is counted.
+    read = "SELECT relname FROM pg_stat_xact_user_tables WHERE seq_scan > 0"
+    assert set(conn.execute(text(read)).scalars()) & {"scheduled_actions", "outbound_messages"} == set()
+
+
+def test_looking_at_what_failed(conn: Connection, seeded: list[Seeded]) -> None:
+    """If it failed, a look at failures would read every mail ever sent."""
+    failed = "UPDATE outbound_messages SET status = 'failed' WHERE id = ANY(:ids)"
+    conn.execute(text(failed), {"ids": [row.message_id for row in seeded[-20:]]})
+
+    def run() -> None:
+        assert len(operations_queries.failed(conn, Slice(10), operations_queries.FailedFilter(), NOW).items) == 10
+
+    assert sequential_scans(conn, run) == []

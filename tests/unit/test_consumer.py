@@ -137,3 +137,29 @@ def test_messages_are_sent_in_batches_of_ten_and_within_their_size(sqs: object) 
     Queue(url, sqs).send(SendWanted(message_ids=(), correlation_id="x" * 50_000) for _ in range(23))
     count = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
     assert count["Attributes"]["ApproximateNumberOfMessages"] == "23"
+
+
+class Pulse:
+    """Counts beats."""
+
+    def __init__(self) -> None:
+        self.beats: list[tuple[int, int]] = []
+
+    def beat(self, done: int, received: int) -> None:
+        """One."""
+        self.beats.append((done, received))
+
+
+def test_only_what_was_done_is_a_sign_of_life(sqs: object) -> None:
+    """Broken, a function whose every message fails would look alive; or its sign would wait for a database away."""
+    pulse = Pulse()
+
+    def handle(message: SendWanted) -> None:
+        if message.correlation_id:
+            raise Retryable("away")
+
+    consume(received(sqs, OTHER, "poison"), SEND_MESSAGES, handle, sqs, alive=pulse)
+    assert pulse.beats == []
+    consume(received(sqs, GOOD, OTHER), SEND_MESSAGES, handle, sqs, alive=pulse)
+    consume_together(received(sqs, GOOD, GOOD), SEND_MESSAGES, lambda _: None, sqs, alive=pulse)
+    assert pulse.beats == [(1, 2), (2, 2)]

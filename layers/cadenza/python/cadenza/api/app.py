@@ -23,6 +23,7 @@ from cadenza.api.routes import (
     contents,
     enrolments,
     imports,
+    installation,
     leads,
     operations,
     plans,
@@ -62,6 +63,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         imports.routes,
         automation.routes,
         operations.routes,
+        installation.routes,
         about,
     )
     app = application(office, *concepts)

@@ -38,6 +38,9 @@ from cadenza.leads.batches import LeadBatches
 from cadenza.leads.intake import LeadIntake
 from cadenza.leads.service import hint_of
 from cadenza.legacy.service import LegacyImport
+from cadenza.operations.dead_letters import DeadLetters
+from cadenza.operations.health import Installation
+from cadenza.operations.retries import Retries
 
 MAX_LEGACY_ROWS: Final = 10_000
 """What one request takes in well under the 29 seconds that it has, and reports within Lambda's 6 MB."""
@@ -89,6 +92,7 @@ class Office:
     clock: Clock
     passwords: Passwords
     public_url: str
+    installation: Installation
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,20 @@ class Desk:
         """The workspace's way in for lists of leads."""
         office = self.office
         return LeadBatches(office.database, self.workspace_id, office.lead_queue, self._settled, office.clock)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The dead-letter queues, as far as they concern the workspace."""
+        office = self.office
+        queues = office.installation.queues
+        return DeadLetters(office.database, queues, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def retries(self) -> Retries:
+        """The workspace's jobs that ended badly."""
+        office = self.office
+        queues = office.lead_queue, office.creation_queue
+        return Retries(office.database, *queues, self.workspace_id, self.key_id, office.clock)
 
     def retry_job(self, job_id: JobId) -> None:
         """Ask again for a job that has failed or was skipped. A hint that SQS does not take is left to the sweep.

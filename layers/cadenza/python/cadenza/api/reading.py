@@ -12,7 +12,6 @@ from uuid import UUID
 
 from pydantic import BaseModel
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Connection,
     Select,
@@ -24,6 +23,7 @@ from cadenza.core.errors import NotFound
 
 M = TypeVar("M", bound=BaseModel)
 A = TypeVar("A", bound=models.Answer)
+C = TypeVar("C", bound=ColumnElement[Any])
 Condition = ColumnElement[bool]
 
 
@@ -71,6 +71,6 @@ def all_of(conn: Connection, answer: type[M], query: Select[Any]) -> tuple[M, ..
     return tuple(answer.model_validate(dict(row)) for row in conn.execute(query).mappings())
 
 
-def equal(wanted: Mapping[Column[Any], object]) -> list[Condition]:
+def equal(wanted: Mapping[C, object]) -> list[Condition]:
     """Filters that the caller has given; None filters nothing."""
     return [column == value for column, value in wanted.items() if value is not None]

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Depends, Request, Response
 from aws_lambda_powertools.event_handler.api_gateway import Route, Router
+from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
     OpenAPIRequestValidationMiddleware,
@@ -27,7 +28,7 @@ from cadenza.api import idempotency, models
 from cadenza.api.auth import authenticate
 from cadenza.api.desk import Desk, Office
 from cadenza.core.db import sqlstate
-from cadenza.core.errors import CadenzaError, FieldProblem, InvalidInput
+from cadenza.core.errors import CadenzaError, FieldProblem, InvalidInput, Retryable
 from cadenza.core.log import get_logger
 from cadenza.core.problems import CONTENT_TYPE, Problem, problem, problem_for
 from cadenza.core.states import Role
@@ -70,6 +71,10 @@ _SAYS: Mapping[HTTPStatus, str] = {
 }
 
 
+DatabaseAway = Callable[[], Response[str]]
+"""What a route answers while the database is away, and nobody can be told from a stranger."""
+
+
 class Operations(Router):
     """The routes of one concept. Each names the role that it needs."""
 
@@ -77,6 +82,7 @@ class Operations(Router):
         super().__init__()
         self._tag = tag
         self.paths: list[tuple[str, str]] = []
+        self.hasty: dict[str, DatabaseAway] = {}
 
     def operation(
         self,
@@ -88,12 +94,16 @@ class Operations(Router):
         problems: tuple[HTTPStatus, ...] = (),
         media: tuple[str, ...] = (),
         creates: bool = False,
+        also: Mapping[HTTPStatus, type[models.Answer]] | None = None,
+        database_away: DatabaseAway | None = None,
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
         a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
-        answers 201 or 202, is carried out once an Idempotency-Key.
+        answers 201 or 202, is carried out once an Idempotency-Key. ``also`` are answers of other statuses that are no
+        problems. A route with ``database_away`` must answer within seconds: its caller is looked up without patience,
+        and if the database does not answer, this does, to whomever has asked.
         """
         creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
@@ -101,6 +111,11 @@ class Operations(Router):
             self.paths.append((method, path))
             own = (*problems, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY) if creates else problems
             responses = _responses(method, path, role, answers, own)
+            for status, answer in (also or {}).items():
+                content: dict[str, Any] = {CONTENT_TYPE: {"model": models.Problem}, APPLICATION_JSON: {"model": answer}}
+                responses[int(status)] = {"description": _SAYS[status], "content": content}
+            if database_away is not None:
+                self.hasty[function.__name__] = database_away
             route = self.route(
                 path,
                 method,
@@ -172,7 +187,10 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
         app.include_router(concept)
     # Not `enable_validation`: it would read the body before it asks who sent it, and documents answers never given.
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
-    app.use([_admission(office), _in_bounds, _json_only, _once, OpenAPIRequestValidationMiddleware(), right_answers])
+    hasty = {name: answer for concept in concepts for name, answer in concept.hasty.items()}
+    app.use(
+        [_admission(office, hasty), _in_bounds, _json_only, _once, OpenAPIRequestValidationMiddleware(), right_answers]
+    )
     app.not_found(_not_found(app, concepts))
     app.exception_handler(CadenzaError)(_refused)
     app.exception_handler(RequestValidationError)(_malformed)
@@ -184,12 +202,23 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
 # --- on the way in -----------------------------------------------------------------------------------------------
 
 
-def _admission(office: Office) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
+def _admission(
+    office: Office, hasty: Mapping[str, DatabaseAway]
+) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
     def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Let in who may do this, and give them a desk."""
-        role = _required_role(cast("Route", app.context["_route"]))
+        route = cast("Route", app.context["_route"])
+        role = _required_role(route)
         if role is not None:
-            caller = authenticate(office.database, app.current_event.headers.get("authorization", ""))
+            authorization = app.current_event.headers.get("authorization", "")
+            if (database_away := hasty.get(route.operation_id or "")) is not None:
+                try:
+                    caller = authenticate(office.installation.database, authorization)
+                except (Retryable, DBAPIError, OSError):
+                    get_logger().exception("request.database_away")
+                    return database_away()
+            else:
+                caller = authenticate(office.database, authorization)
             caller.require(role)
             get_logger().append_keys(workspace_id=str(caller.workspace_id), key_id=caller.key_id)
             correlation_id = app.current_event.request_context.request_id

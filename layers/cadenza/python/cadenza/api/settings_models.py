@@ -29,6 +29,7 @@ class AutomationSettings(WorkingHours):
     a UTC day, in millionths of a US dollar, never passes ``ai_daily_budget_usd_micros``. ``unknown_bound_s`` is how
     long a message whose fate is unknown waits for news of it, and ``unknown_policy`` says what becomes of it then;
     ``offline_fallback`` allows reports and plans by rule where a model has none, or the budget allows no more.
+    ``retry_when_budget_renews``: what was skipped for the budget of a UTC day is asked for again once that is over.
     ``stop_company_on_reply``: one person's reply stops what goes to everybody of the same lead. An address's
     ``soft_bounce_limit``-th soft bounce within ``soft_bounce_days`` acts as a hard one (null: none does). An absence
     note without a date holds its person for ``absence_days``. Opens and clicks within ``scan_window_s`` of delivery
@@ -62,6 +63,7 @@ class AutomationSettings(WorkingHours):
     unknown_bound_s: int = Field(default=86_400, ge=60, le=30 * 86_400)
     unknown_policy: UnknownPolicy = UnknownPolicy.FAIL
     offline_fallback: bool = True
+    retry_when_budget_renews: bool = False
     stop_company_on_reply: bool = False
     soft_bounce_limit: int | None = Field(default=3, ge=1, le=100)
     soft_bounce_days: int = Field(default=30, ge=1, le=366)

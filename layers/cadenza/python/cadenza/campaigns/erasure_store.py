@@ -214,6 +214,10 @@ _PLACES: Mapping[str, tuple[str, str]] = {
 }
 _WORDS: Mapping[str, tuple[str, str]] = {
     "jobs.reason": ("uuid", "contact_id = :contact_id OR lead_id = :lead_id"),
+    "job_retries.reason": (
+        "bigint",
+        "job_id IN (SELECT id FROM jobs WHERE contact_id = :contact_id OR lead_id = :lead_id)",
+    ),
     "outbound_messages.reason": ("uuid", "contact_id = :contact_id"),
     "contact_campaigns.reason": ("uuid", "contact_id = :contact_id"),
     "approval_log.reason": (

@@ -18,7 +18,7 @@ from sqlalchemy import URL, Connection, insert
 from cadenza.core import aws
 from cadenza.core.db import DRIVER, Database
 from cadenza.core.errors import ConfigurationError
-from cadenza.core.ids import WorkspaceId, new_id
+from cadenza.core.ids import SYSTEM_WORKSPACE, WorkspaceId, new_id
 from cadenza.core.settings import MigrateSettings
 from cadenza.core.states import Role
 from cadenza.core.tables import api_keys, automation_settings, workspaces
@@ -91,6 +91,16 @@ class WantedWorkspace(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class WantedKey(BaseModel):
+    """An API key to make, by default of the installation's own workspace."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+    role: Role = Role.ADMIN
+    workspace_id: WorkspaceId = SYSTEM_WORKSPACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,10 @@ PATIENT_RUNS = 100
 """So often a job may have been begun before the provider's failures count as its own: it may be what breaks it."""
 
 
+USED_UP = "budget"
+"""The reason of a job that was skipped because the day's budget allows no more."""
+
+
 class AiUnaffordable(AiFailed):
     """The day's budget does not allow the call, whatever the calls under way come to."""
 
@@ -119,7 +123,7 @@ def _beyond_budget(wanted: Request, standing: Standing) -> Refuse | None:
         return None
     if not wanted.priced:
         return Refuse(f"budget: the price of {wanted.model} is not known (OPENAI_INPUT_USD_PER_MILLION)")
-    return Refuse("budget") if standing.spent_usd_micros + wanted.worst_usd_micros > budget else None
+    return Refuse(USED_UP) if standing.spent_usd_micros + wanted.worst_usd_micros > budget else None
 
 
 # --- the gate ----------------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ import gc
 import random
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NotRequired, TypedDict, TypeVar
+from enum import Enum, auto
+from typing import TYPE_CHECKING, NotRequired, Protocol, TypedDict, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -57,6 +58,14 @@ class BatchAnswer(TypedDict):
     batchItemFailures: list[dict[str, str]]
 
 
+class Alive(Protocol):
+    """Who is told that a function has got something done."""
+
+    def beat(self, done: int, received: int) -> None:
+        """Of ``received`` messages ``done`` are done. It never raises."""
+        ...
+
+
 def backoff_s(tries: int, retry_after_s: float | None = None) -> int:
     """How long to keep a message back before its ``tries``-th repetition, in whole seconds.
 
@@ -68,13 +77,18 @@ def backoff_s(tries: int, retry_after_s: float | None = None) -> int:
 
 
 def consume(
-    event: SqsEvent, messages: TypeAdapter[M], handle: Callable[[M], None], sqs: SQSClient | None = None
+    event: SqsEvent,
+    messages: TypeAdapter[M],
+    handle: Callable[[M], None],
+    sqs: SQSClient | None = None,
+    *,
+    alive: Alive | None = None,
 ) -> BatchAnswer:
     """Hand each message to ``handle``.
 
     Those that raise `Retryable` are put back; whatever else raises stays, and reaches the DLQ after three receives.
     """
-    return consume_together(event, messages, lambda batch: handle(batch[0]), sqs, together=1)
+    return consume_together(event, messages, lambda batch: handle(batch[0]), sqs, together=1, alive=alive)
 
 
 def consume_together(
@@ -84,12 +98,15 @@ def consume_together(
     sqs: SQSClient | None = None,
     *,
     together: int = 10_000,
+    alive: Alive | None = None,
 ) -> BatchAnswer:
     """Hand the batch to ``handle`` at once, for set-based work; if that raises, message by message.
 
-    ``handle`` must do all or nothing, or be safe to repeat.
+    ``handle`` must do all or nothing, or be safe to repeat. ``alive`` is told if anything was done: what only fails or
+    is put back is no sign of life, and may be so because the database is away.
     """
     failures: list[dict[str, str]] = []
+    done = 0
     parsed: list[tuple[SqsRecord, M]] = []
     for record in event["Records"]:
         try:
@@ -102,13 +119,22 @@ def consume_together(
     for start in range(0, len(parsed), together):
         batch = parsed[start : start + together]
         if len(batch) > 1 and _all_well(handle, batch):
+            done += len(batch)
             continue
-        failures += [
-            {"itemIdentifier": record["messageId"]}
-            for record, message in batch
-            if not _well(handle, record, message, sqs)
-        ]
+        for record, message in batch:
+            end = _end(handle, record, message, sqs)
+            done += end is _End.DONE
+            if end is _End.FAILED:
+                failures.append({"itemIdentifier": record["messageId"]})
+    if done and alive is not None:
+        alive.beat(done, len(event["Records"]))
     return {"batchItemFailures": failures}
+
+
+class _End(Enum):
+    DONE = auto()
+    PUT_BACK = auto()
+    FAILED = auto()
 
 
 @contextmanager
@@ -136,17 +162,17 @@ def _all_well(handle: Callable[[Sequence[M]], None], batch: Sequence[tuple[SqsRe
     return True
 
 
-def _well(handle: Callable[[Sequence[M]], None], record: SqsRecord, message: M, sqs: SQSClient | None) -> bool:
+def _end(handle: Callable[[Sequence[M]], None], record: SqsRecord, message: M, sqs: SQSClient | None) -> _End:
     try:
         handle([message])
     except Retryable as error:
         tell = get_logger().info if isinstance(error, Postponed) else get_logger().warning
         tell("message.put_back", detail=error.detail, tries=_tries(record), sqs_message_id=record["messageId"])
-        return _put_back(record, error, sqs)
+        return _End.PUT_BACK if _put_back(record, error, sqs) else _End.FAILED
     except Exception:  # noqa: BLE001 - whatever one message breaks, the others of its batch go on
         get_logger().exception("message.failed", sqs_message_id=record["messageId"])
-        return False
-    return True
+        return _End.FAILED
+    return _End.DONE
 
 
 def _tries(record: SqsRecord) -> int:

@@ -231,14 +231,19 @@ def _iam_password(settings: DatabaseSettings) -> Callable[[], str]:
     return token
 
 
-def connect(settings: DatabaseSettings) -> Database:
+def connect(
+    settings: DatabaseSettings, *, patience_s: float = CONNECT_PATIENCE_S, timeout_s: float | None = None
+) -> Database:
     """The database that the settings name. Nothing is connected before the first transaction; make one a process.
+
+    ``timeout_s`` bounds each wait for the server, also for a statement's answer; None: as long as it takes.
 
     Raises:
         ConfigurationError: Neither DATABASE_URL nor DATABASE_HOST and DATABASE_USER are set.
     """
+    waits: dict[str, object] = {} if timeout_s is None else {"timeout": timeout_s}
     if settings.database_url:
-        return Database(settings.database_url, role=settings.database_role)
+        return Database(settings.database_url, role=settings.database_role, connect_args=waits, patience_s=patience_s)
     if not (settings.database_host and settings.database_user):
         raise ConfigurationError("set DATABASE_URL, or DATABASE_HOST and DATABASE_USER")
     url = URL.create(
@@ -249,4 +254,6 @@ def connect(settings: DatabaseSettings) -> Database:
         database=settings.database_name,
     )
     context = ssl.create_default_context(cafile=settings.database_ca_file or None)
-    return Database(url, password=_iam_password(settings), connect_args={"ssl_context": context})
+    return Database(
+        url, password=_iam_password(settings), connect_args={"ssl_context": context, **waits}, patience_s=patience_s
+    )

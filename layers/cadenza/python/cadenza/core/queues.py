@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,16 @@ MAX_DELAY_S = 900
 """The longest DelaySeconds that SQS takes."""
 BATCH_ENTRIES = 10
 BATCH_BYTES = 256 * 1024
+
+
+class QueueName(StrEnum):
+    """The queues of the design. Each has a dead-letter queue of its own."""
+
+    LEAD_ANALYSIS = "lead-analysis"
+    CAMPAIGN_CREATION = "campaign-creation"
+    ENGAGEMENT_EVENTS = "engagement-events"
+    CAMPAIGN_EXECUTION = "campaign-execution"
+    MESSAGE_SEND = "message-send"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,9 @@ class Queue:
         """
         entries = [_entry(index, item) for index, item in enumerate(outgoing)]
         refused = [
-            failure["Id"] + ": " + failure["Code"] for batch in _batches(entries) for failure in self._send_batch(batch)
+            failure["Id"] + ": " + failure["Code"]
+            for batch in in_batches(entries)
+            for failure in self._send_batch(batch)
         ]
         if refused:
             raise Retryable(f"SQS refused {len(refused)} of {len(entries)} messages ({refused[0]})")
@@ -74,9 +87,10 @@ def _entry(index: int, item: Outgoing | Message) -> SendMessageBatchRequestEntry
     return {"Id": str(index), "MessageBody": outgoing.message.model_dump_json(), "DelaySeconds": outgoing.delay_s}
 
 
-def _batches(
+def in_batches(
     entries: Sequence[SendMessageBatchRequestEntryTypeDef],
 ) -> Iterator[Sequence[SendMessageBatchRequestEntryTypeDef]]:
+    """The entries in as few batches as SQS takes them in, in their order."""
     batch: list[SendMessageBatchRequestEntryTypeDef] = []
     size = 0
     for entry in entries:

@@ -81,6 +81,16 @@ class SendQueue(Settings):
     message_send_queue_url: str
 
 
+class DeadLetterQueues(Settings):
+    """May look into the dead-letter queues, and empty them."""
+
+    lead_analysis_dlq_url: str
+    campaign_creation_dlq_url: str
+    engagement_events_dlq_url: str
+    campaign_execution_dlq_url: str
+    message_send_dlq_url: str
+
+
 class AiSettings(Settings):
     """Which AI to ask. Without a key in the app secret the offline analyst and planner do the work."""
 
@@ -121,7 +131,16 @@ class WebhookSettings(LeadQueue, EngagementQueue):
     in production nobody but the function itself could answer there."""
 
 
-class ApiSettings(DatabaseSettings, LeadQueue, CreationQueue, ExecutionQueue, SendQueue, SenderSecrets):
+class ApiSettings(
+    DatabaseSettings,
+    LeadQueue,
+    CreationQueue,
+    EngagementQueue,
+    ExecutionQueue,
+    SendQueue,
+    DeadLetterQueues,
+    SenderSecrets,
+):
     """Settings of functions/api."""
 
 

@@ -238,6 +238,10 @@ MESSAGE_OPEN: tuple[MessageStatus, ...] = (MessageStatus.QUEUED, MessageStatus.S
 """Not final: a campaign cannot complete while one of its messages is in one of these."""
 
 
+MESSAGE_NOT_SENT: tuple[MessageStatus, ...] = (MessageStatus.FAILED, MessageStatus.SKIPPED)
+"""Ended, and never sent, or counted as not sent."""
+
+
 class ResumePolicy(StrEnum):
     """What becomes of what a pause held back."""
 
@@ -288,6 +292,9 @@ JOB_MOVES: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.FAILED: frozenset({JobStatus.QUEUED}),
     JobStatus.SKIPPED: frozenset({JobStatus.QUEUED}),
 }
+
+JOB_ENDED_BADLY: tuple[JobStatus, ...] = (JobStatus.FAILED, JobStatus.SKIPPED)
+"""Ended without success: it can be asked for again."""
 
 
 class AiOutcome(StrEnum):
@@ -403,6 +410,9 @@ class AuditAct(StrEnum):
     LEADS_ASSIGNED = "leads_assigned"
     AUTOMATION_SWITCHED = "automation_switched"
     AUTOMATION_RUN = "automation_run"
+    JOBS_RETRIED = "jobs_retried"
+    DEAD_LETTERS_REDRIVEN = "dead_letters_redriven"
+    DEAD_LETTERS_PURGED = "dead_letters_purged"
 
 
 class Role(StrEnum):

@@ -24,6 +24,11 @@ def bucket_of(instant: datetime) -> datetime:
     return instant - (instant - _EPOCH) % BUCKET
 
 
+def name_of(bucket: datetime) -> str:
+    """The name of the schedule that wakes a bucket."""
+    return f"wake-{bucket:%Y%m%dT%H%M}"
+
+
 class Wakes:
     """Creates the schedules. Each is named after its bucket, so creating one again is a conflict, which is fine."""
 
@@ -54,7 +59,7 @@ class Wakes:
         try:
             client.create_schedule(
                 GroupName=self._settings.scheduler_group,
-                Name=f"wake-{bucket:%Y%m%dT%H%M}",
+                Name=name_of(bucket),
                 ScheduleExpression=f"at({bucket:%Y-%m-%dT%H:%M:%S})",
                 ScheduleExpressionTimezone="UTC",
                 FlexibleTimeWindow={"Mode": "OFF"},

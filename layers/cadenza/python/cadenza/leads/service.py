@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from cadenza.contacts import store as contacts_store
 from cadenza.contacts.deliverability import Mailboxes
 from cadenza.core import ai_calls, jobs
+from cadenza.core.ai_gate import USED_UP
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import CampaignId
@@ -29,7 +30,7 @@ from cadenza.core.messages import (
     PlanWanted,
     Sweep,
 )
-from cadenza.core.queues import Outgoing, Queue
+from cadenza.core.queues import Outgoing, Queue, delay_until
 from cadenza.core.states import JobKind, JobStatus, LeadStatus
 from cadenza.leads import automatic, handout, store, turns
 from cadenza.leads.crawls import Crawling, Crawls
@@ -174,19 +175,24 @@ class LeadPipeline:
     # --- the sweep -----------------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Ask again for jobs whose hint was lost, or whose worker died, and for imports that nobody hands out.
+        """Ask again for jobs whose hint was lost, whose worker died, or whose budget is renewed; hand imports on.
 
         Then for those of a company whose turn has come, and for passes of the fully automated campaigns.
         """
         now = self.clock()
         with self.database.worker() as conn:
             ai_calls.tidy(conn, now)
-            hints = [hint for work in jobs.stale(conn, tuple(JobKind), now) if (hint := hint_of(work)) is not None]
+            due = [jobs.Again(work, now) for work in jobs.stale(conn, tuple(JobKind), now)]
+            due += jobs.renew(conn, USED_UP, now)
             imports = handout.stalled(conn, now)
             in_turn = turns.begin_due(conn, now)
             intakes = [IntakeWanted(workspace_id=one) for one in automatic.taking_workspaces(conn)]
-        self.lead_queue.send([*imports, *(hint for hint in hints if not isinstance(hint, PlanWanted))])
-        self.creation_queue.send([*(hint for hint in hints if isinstance(hint, PlanWanted)), *in_turn, *intakes])
+        hints = [
+            Outgoing(hint, delay_until(again.due_at, now)) for again in due if (hint := hint_of(again.work)) is not None
+        ]
+        self.lead_queue.send([*imports, *(hint for hint in hints if not isinstance(hint.message, PlanWanted))])
+        plans = [hint for hint in hints if isinstance(hint.message, PlanWanted)]
+        self.creation_queue.send([*plans, *in_turn, *intakes])
 
 
 def hint_of(work: jobs.Work, correlation_id: str = "") -> CrawlWanted | AnalysisWanted | PlanWanted | None:

@@ -10,7 +10,7 @@ from cadenza.core.jobs.attempts import (
     retry_delay_s,
     take,
 )
-from cadenza.core.jobs.ledger import complete, enqueue, note, record, requeue, retry, stale
+from cadenza.core.jobs.ledger import complete, enqueue, note, record, stale
 from cadenza.core.jobs.model import (
     LEASE,
     MAX_ATTEMPTS,
@@ -28,12 +28,26 @@ from cadenza.core.jobs.model import (
     no_contacts,
     planning,
 )
+from cadenza.core.jobs.retrying import (
+    AT_ONCE,
+    WITHOUT_SUBJECT,
+    Again,
+    Which,
+    count_ended,
+    renew,
+    requeue,
+    retry,
+    retry_all,
+)
 
 __all__ = [
+    "AT_ONCE",
     "BACKOFF_S",
     "LEASE",
     "LONGEST_BACKOFF_S",
     "MAX_ATTEMPTS",
+    "WITHOUT_SUBJECT",
+    "Again",
     "Begun",
     "Busy",
     "Early",
@@ -42,11 +56,13 @@ __all__ = [
     "Over",
     "Settled",
     "Skip",
+    "Which",
     "Work",
     "analysis",
     "attempt",
     "begin",
     "complete",
+    "count_ended",
     "crawl",
     "enqueue",
     "finish",
@@ -55,8 +71,10 @@ __all__ = [
     "planning",
     "put_back",
     "record",
+    "renew",
     "requeue",
     "retry",
+    "retry_all",
     "retry_delay_s",
     "stale",
     "take",

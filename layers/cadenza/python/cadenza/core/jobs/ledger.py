@@ -1,4 +1,4 @@
-"""Jobs in SQL: asked for, asked for again, found again."""
+"""Jobs in SQL: asked for, completed by others, found again."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, text
 
-from cadenza.core.errors import Conflict, NotFound
-from cadenza.core.ids import JobId, new_id
+from cadenza.core.ids import new_id
 from cadenza.core.jobs.model import LEASE, Work
-from cadenza.core.states import JOB_MOVES, JobKind, JobStatus, sources
+from cadenza.core.states import JOB_ENDED_BADLY, JOB_MOVES, JobKind, JobStatus, sources
 
 
 def enqueue(conn: Connection, works: Sequence[Work], now: datetime, *, every_s: int = 0) -> dict[str, datetime]:
@@ -34,7 +33,7 @@ def _insert(
 ) -> dict[str, datetime]:
     if not works:
         return {}
-    ended = status in (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.SKIPPED)
+    ended = status in (JobStatus.COMPLETED, *JOB_ENDED_BADLY)
     rows = [
         {
             "ordinal": ordinal,
@@ -83,32 +82,6 @@ def _text(value: UUID | None) -> str | None:
     return None if value is None else str(value)
 
 
-_AGAIN = """
-    status = :queued, attempts_made = 0, reason = '', result = '{}', queued_at = :now, started_at = NULL,
-    finished_at = NULL, next_attempt_at = NULL
-"""
-_ENDED_BADLY = [status for status in sources(JOB_MOVES, JobStatus.QUEUED) if status is not JobStatus.ACTIVE]
-
-
-def requeue(conn: Connection, works: Sequence[Work], now: datetime) -> set[str]:
-    """Take up again what FAILED or was SKIPPED, as if it were new; the keys of what was. Zero rows: nothing had."""
-    again = conn.execute(
-        text(f"""
-            UPDATE jobs j SET {_AGAIN}
-            FROM jsonb_to_recordset(CAST(:works AS jsonb)) AS r(kind text, key text)
-            WHERE j.kind = r.kind AND j.business_key = r.key AND j.status = ANY(:ended)
-            RETURNING j.business_key
-        """),
-        {
-            "works": _keys(works),
-            "queued": JobStatus.QUEUED,
-            "ended": _ENDED_BADLY,
-            "now": now,
-        },
-    )
-    return set(again.scalars())
-
-
 def complete(conn: Connection, results: Mapping[str, Mapping[str, object]], kind: JobKind, now: datetime) -> None:
     """End jobs as done, each with its result, by key. Those that have ended stay as they are."""
     conn.execute(
@@ -136,43 +109,13 @@ def note(conn: Connection, works: Sequence[Work], known: Mapping[str, object], r
             FROM jsonb_to_recordset(CAST(:works AS jsonb)) AS r(kind text, key text)
             WHERE j.kind = r.kind AND j.business_key = r.key
         """),
-        {"works": _keys(works), "known": json.dumps(known), "reason": reason},
+        {"works": keys_of(works), "known": json.dumps(known), "reason": reason},
     )
 
 
-def _keys(works: Sequence[Work]) -> str:
+def keys_of(works: Sequence[Work]) -> str:
+    """Which jobs, as the JSON document that statements read them from."""
     return json.dumps([{"kind": work.kind, "key": work.key} for work in works])
-
-
-def retry(conn: Connection, job_id: JobId, now: datetime) -> Work:
-    """FAILED or SKIPPED → QUEUED, with all attempts before it again.
-
-    Raises:
-        NotFound: No such job in sight.
-        Conflict: It has not ended so, or there is nothing in it to do.
-    """
-    row = conn.execute(
-        text(f"""
-            UPDATE jobs SET {_AGAIN}
-            WHERE id = :id AND status = ANY(:sources) AND (kind <> :planning OR contact_id IS NOT NULL)
-            RETURNING *
-        """),
-        {
-            "queued": JobStatus.QUEUED,
-            "sources": _ENDED_BADLY,
-            "planning": JobKind.PLANNING,
-            "id": job_id,
-            "now": now,
-        },
-    ).first()
-    if row is not None:
-        return work_of(row)
-    status = conn.execute(text("SELECT status FROM jobs WHERE id = :id"), {"id": job_id}).scalar()
-    if status is None:
-        raise NotFound("job", job_id)
-    if status in (JobStatus.FAILED, JobStatus.SKIPPED):
-        raise Conflict("this job is about nobody: there was no contact to plan for; add one to the lead")
-    raise Conflict(f"the job is {status}; only FAILED and SKIPPED ones can be tried again")
 
 
 def stale(conn: Connection, kinds: Sequence[JobKind], now: datetime) -> list[Work]:

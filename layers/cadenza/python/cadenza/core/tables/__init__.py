@@ -33,6 +33,7 @@ from cadenza.core.tables.operations import (
     circuit_breakers,
     heartbeats,
     idempotency_keys,
+    job_retries,
     jobs,
     legacy_ids,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "heartbeats",
     "holds",
     "idempotency_keys",
+    "job_retries",
     "jobs",
     "lead_analyses",
     "lead_batches",

@@ -20,7 +20,7 @@ from sqlalchemy import (
     text,
 )
 
-from cadenza.core.states import Channel, MessageStatus
+from cadenza.core.states import MESSAGE_NOT_SENT, Channel, MessageStatus
 from cadenza.core.tables.base import (
     METADATA,
     document,
@@ -111,6 +111,12 @@ Index(
     "ix_outbound_messages_sending",
     outbound_messages.c.lease_until,
     postgresql_where=text(f"status IN ({literals(MessageStatus.SENDING, MessageStatus.UNKNOWN)})"),
+)
+Index(
+    "ix_outbound_messages_not_sent",
+    outbound_messages.c.workspace_id,
+    outbound_messages.c.id,
+    postgresql_where=text(f"status IN ({literals(*MESSAGE_NOT_SENT)})"),
 )
 Index("ix_outbound_messages_campaign_id", outbound_messages.c.campaign_id, outbound_messages.c.status)
 Index("ix_outbound_messages_contact_id", outbound_messages.c.contact_id)

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from cadenza.core.states import AiOutcome, AuditAct, JobKind, JobStatus
+from cadenza.core.states import JOB_ENDED_BADLY, AiOutcome, AuditAct, JobKind, JobStatus
 from cadenza.core.tables.base import (
     METADATA,
     document,
@@ -26,6 +26,7 @@ from cadenza.core.tables.base import (
     literals,
     one_of,
     public_id,
+    reference,
     state,
     words,
     workspace_id,
@@ -71,6 +72,30 @@ Index(
     jobs.c.next_attempt_at,
     postgresql_where=text(f"status = {literals(JobStatus.QUEUED)}"),
 )
+Index(
+    "ix_jobs_ended_badly",
+    jobs.c.workspace_id,
+    jobs.c.id,
+    postgresql_where=text(f"status IN ({literals(*JOB_ENDED_BADLY)})"),
+)
+Index("ix_jobs_active", jobs.c.started_at, postgresql_where=text(f"status = {literals(JobStatus.ACTIVE)}"))
+
+job_retries = Table(
+    "job_retries",
+    METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    workspace_id(),
+    reference("job_id", "jobs.id", cascade=True),
+    state("kind"),
+    state(),
+    words("reason"),
+    instant("at"),
+    one_of("kind", JobKind),
+    one_of("status", JobStatus),
+    comment="jobs that were asked for again after they had ended badly, and how they had ended",
+)
+Index("ix_job_retries_workspace_id_at", job_retries.c.workspace_id, job_retries.c.at)
+Index("ix_job_retries_job_id", job_retries.c.job_id, job_retries.c.id)
 
 heartbeats = Table(
     "heartbeats",

@@ -70,6 +70,7 @@ automation_settings = Table(
     Column("unknown_policy", Text, nullable=False, server_default=text(f"'{UnknownPolicy.FAIL.value}'")),
     Column("offline_fallback", Boolean, nullable=False, server_default=text("true")),
     Column("ai_daily_budget_usd_micros", BigInteger, comment="null: no limit"),
+    Column("retry_when_budget_renews", Boolean, nullable=False, server_default=text("false")),
     instant("updated_at"),
     Column(
         "contact_gap_s",

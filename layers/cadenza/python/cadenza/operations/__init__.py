@@ -1,0 +1,1 @@
+"""Running an installation: how it is, what lies in its dead-letter queues."""
