@@ -11,6 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Header, Pat
 
 from cadenza.api import approval_models, models, queries
 from cadenza.api.desk import Desk
+from cadenza.api.etags import versions
 from cadenza.api.models import Page
 from cadenza.api.preview_models import Preview, PreviewFinding
 from cadenza.api.reading import Slice
@@ -90,7 +91,7 @@ def put_enrolment_plan(
     if_match: IfMatch = None,
 ) -> Response[approval_models.EditedPlan]:
     """Replace a draft's plan. Errors refuse it; what else is to be said about it stands in the answer."""
-    found = desk.approvals.edit(EnrolmentId(enrolment_id), changed.plan, _hashes(if_match))
+    found = desk.approvals.edit(EnrolmentId(enrolment_id), changed.plan, versions(if_match))
     with desk.transaction() as conn:
         plan = queries.plan_of(conn, enrolment_id)
     edited = approval_models.EditedPlan(**dict(plan), findings=_told(found))
@@ -149,10 +150,3 @@ def _told(findings: tuple[Finding, ...]) -> tuple[PreviewFinding, ...]:
 
 def _etag(plan: models.Plan) -> dict[str, str | list[str]]:
     return {"etag": f'"{plan.hash}"'}
-
-
-def _hashes(if_match: str | None) -> frozenset[str] | None:
-    """The plans that ``If-Match`` names, empty for any (RFC 9110 §13.1.1; a weak tag matches nothing)."""
-    if if_match is None or if_match.strip() == "*":
-        return None if if_match is None else frozenset()
-    return frozenset(tag.strip().strip('"') for tag in if_match.split(","))

@@ -7,17 +7,19 @@ from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from pydantic import AwareDatetime
 
 from cadenza.api import ai_models, commands, models, queries
+from cadenza.api.etags import Editable, IfMatch
 from cadenza.api.models import Page
 from cadenza.api.queries import JobFilter
 from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.api.settings_models import AutomationSettings
-from cadenza.core import ai_breaker, ai_usage
+from cadenza.core import ai_breaker, ai_usage, tables
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.ids import JobId
 from cadenza.core.states import JobKind, JobStatus, Role
@@ -97,16 +99,20 @@ def get_ai_usage(
 # --- settings ----------------------------------------------------------------------------------------------------
 
 
+SETTINGS = Editable(tables.automation_settings, queries.automation_settings)
+
+
 @routes.operation("GET", "/v1/automation/settings", role=Role.VIEWER)
-def get_settings(desk: At) -> AutomationSettings:
+def get_settings(desk: At) -> Response[AutomationSettings]:
     """Show what holds for all campaigns."""
-    with desk.transaction() as conn:
-        return queries.automation_settings(conn, desk.workspace_id)
+    return SETTINGS.read(desk, desk.workspace_id)
 
 
-@routes.operation("PUT", "/v1/automation/settings", role=Role.ADMIN)
-def put_settings(desk: At, settings: Annotated[AutomationSettings, Body()]) -> AutomationSettings:
+@routes.operation("PUT", "/v1/automation/settings", role=Role.ADMIN, problems=(HTTPStatus.PRECONDITION_FAILED,))
+def put_settings(
+    desk: At, settings: Annotated[AutomationSettings, Body()], if_match: IfMatch = None
+) -> Response[AutomationSettings]:
     """Replace what holds for all campaigns; what is left out takes its default."""
-    with desk.transaction() as conn:
+    with SETTINGS.at(desk, desk.workspace_id, if_match).transaction() as conn:
         commands.save_settings(conn, desk.workspace_id, settings, desk.now())
-        return queries.automation_settings(conn, desk.workspace_id)
+    return SETTINGS.read(desk, desk.workspace_id)
