@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cadenza.api.app import build
 from cadenza.api.desk import Office, PatientDispatcher
+from cadenza.api.limits import Limit
 from cadenza.core.clock import utc_now
 from cadenza.core.db import connect
 from cadenza.core.log import get_logger
@@ -34,6 +35,7 @@ def office() -> Office:
         clock=utc_now,
         passwords=Passwords(settings.sender_secrets_path),
         public_url=settings.public_url,
+        limit=Limit(settings.api_rate_per_s, settings.api_burst),
     )
 
 

@@ -19,6 +19,7 @@ from cadenza.api.routes import (
     campaigns,
     contacts,
     enrolments,
+    keys,
     leads,
     operations,
     plans,
@@ -50,6 +51,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         plans.routes,
         suppressions.routes,
         operations.routes,
+        keys.routes,
         about,
     )
     app = application(office, *concepts)

@@ -10,10 +10,12 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from cadenza.api.limits import Limit
 from cadenza.campaigns.approval import Approvals
 from cadenza.campaigns.by_hand import ByHand
 from cadenza.campaigns.consent import Suppressions
 from cadenza.campaigns.erasure import Erasure
+from cadenza.campaigns.keys import ApiKeys
 from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
 from cadenza.contacts.service import People
@@ -75,6 +77,8 @@ class Office:
     clock: Clock
     passwords: Passwords
     public_url: str
+    limit: Limit
+    """What each API key may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,11 @@ class Desk:
         office = self.office
         queue, dispatcher = office.creation_queue, office.dispatcher
         return ByHand(office.database, dispatcher, queue, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def keys(self) -> ApiKeys:
+        """The workspace's API keys."""
+        return ApiKeys(self.office.database, self.workspace_id, self.key_id, self.office.clock)
 
     @property
     def erasure(self) -> Erasure:

@@ -75,8 +75,18 @@ def request_hash(event: BaseProxyEvent) -> str:
     return digest.hexdigest()
 
 
-def once(desk: Desk, event: BaseProxyEvent, header: str, carry_out: Callable[[Desk], Response[Any]]) -> Response[Any]:
+def once(
+    desk: Desk,
+    event: BaseProxyEvent,
+    header: str,
+    carry_out: Callable[[Desk], Response[Any]],
+    *,
+    keeps: bool = True,
+) -> Response[Any]:
     """Carry a request out at the desk that ``carry_out`` is given, or answer as it has been answered.
+
+    Without ``keeps`` the answer is not kept, because it holds a secret: whoever repeats the request hears that it has
+    been carried out.
 
     Raises:
         InvalidInput: The key is malformed.
@@ -86,7 +96,7 @@ def once(desk: Desk, event: BaseProxyEvent, header: str, carry_out: Callable[[De
         verdict = idempotency.claim(conn, request, desk.now())
     match verdict:
         case Claimed():
-            return _carried_out(desk, verdict, carry_out)
+            return _carried_out(desk, verdict, carry_out, keeps=keeps)
         case Answered():
             headers: dict[str, str | list[str]] = {REPLAYED: "true"}
             return Response(verdict.status, verdict.media_type, verdict.answer, headers)
@@ -107,7 +117,9 @@ def once(desk: Desk, event: BaseProxyEvent, header: str, carry_out: Callable[[De
             assert_never(verdict)
 
 
-def _carried_out(desk: Desk, claimed: Claimed, carry_out: Callable[[Desk], Response[Any]]) -> Response[Any]:
+def _carried_out(
+    desk: Desk, claimed: Claimed, carry_out: Callable[[Desk], Response[Any]], *, keeps: bool
+) -> Response[Any]:
     database = desk.office.database
     fenced = database.ending_with(lambda conn: idempotency.carry_out(conn, claimed, desk.now()))
     succeeded = False
@@ -119,7 +131,7 @@ def _carried_out(desk: Desk, claimed: Claimed, carry_out: Callable[[Desk], Respo
             # Should the database be away, the lease will end the claim.
             with suppress(Retryable), desk.transaction() as conn:
                 idempotency.give_back(conn, claimed)
-    if succeeded:
+    if succeeded and keeps:
         _keep(desk, claimed, response)
     return response
 

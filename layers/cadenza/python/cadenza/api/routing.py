@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from cadenza.api import idempotency, models
 from cadenza.api.auth import authenticate
 from cadenza.api.desk import Desk, Office
+from cadenza.api.limits import Standing
 from cadenza.core.db import sqlstate
 from cadenza.core.errors import CadenzaError, FieldProblem, InvalidInput
 from cadenza.core.log import get_logger
@@ -44,6 +45,8 @@ MEDIA = "x-media-types"
 """Where the API's document says which bodies an operation takes that are no JSON object."""
 CREATES = "x-creates"
 """Where the API's document says which operations take an Idempotency-Key."""
+SHOWN_ONCE = "x-shown-once"
+"""Where the API's document says whose answer is not kept for who asks again under an Idempotency-Key."""
 SECURITY_SCHEME = "api_key"
 
 WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
@@ -66,6 +69,7 @@ _SAYS: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not of a type that this takes.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key is that of another request.",
     HTTPStatus.PRECONDITION_REQUIRED: "Say in `If-Match` which version you have read.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The key asks more often than it may: try again after `Retry-After` seconds.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
 }
 
@@ -88,12 +92,13 @@ class Operations(Router):
         problems: tuple[HTTPStatus, ...] = (),
         media: tuple[str, ...] = (),
         creates: bool = False,
+        shown_once: bool = False,
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
         a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
-        answers 201 or 202, is carried out once an Idempotency-Key.
+        answers 201 or 202, is carried out once an Idempotency-Key. An answer that is ``shown_once`` is not kept for that.
         """
         creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
@@ -112,7 +117,8 @@ class Operations(Router):
                 security=[{SECURITY_SCHEME: []}] if role else None,
                 openapi_extensions=({ROLE: role.value} if role else {})
                 | ({MEDIA: list(media)} if media else {})
-                | ({CREATES: True} if creates else {}),
+                | ({CREATES: True} if creates else {})
+                | ({SHOWN_ONCE: True} if shown_once else {}),
             )
             return route(function)
 
@@ -124,7 +130,8 @@ def _responses(
 ) -> dict[int, OpenAPIResponse]:
     found = set(problems)
     if role is not None:
-        found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
+        found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
+        found |= {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
         if role is not Role.VIEWER:
             found.add(HTTPStatus.FORBIDDEN)
     if "<" in path:
@@ -174,10 +181,10 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
     app.use([_admission(office), _in_bounds, _json_only, _once, OpenAPIRequestValidationMiddleware(), right_answers])
     app.not_found(_not_found(app, concepts))
-    app.exception_handler(CadenzaError)(_refused)
-    app.exception_handler(RequestValidationError)(_malformed)
+    app.exception_handler(CadenzaError)(lambda error: _told(app, _refused(error)))
+    app.exception_handler(RequestValidationError)(lambda error: _told(app, _malformed(error)))
     app.exception_handler(ResponseValidationError)(_wrong_answer)
-    app.exception_handler(DBAPIError)(_database_refused)
+    app.exception_handler(DBAPIError)(lambda error: _told(app, _database_refused(error)))
     return app
 
 
@@ -189,12 +196,15 @@ def _admission(office: Office) -> Callable[[APIGatewayHttpResolver, NextMiddlewa
         """Let in who may do this, and give them a desk."""
         role = _required_role(cast("Route", app.context["_route"]))
         if role is not None:
-            caller = authenticate(office.database, app.current_event.headers.get("authorization", ""))
+            authorization = app.current_event.headers.get("authorization", "")
+            caller = authenticate(office.database, authorization, office.limit, office.clock())
+            app.append_context(standing=caller.standing)
+            caller.standing.admit()
             caller.require(role)
             get_logger().append_keys(workspace_id=str(caller.workspace_id), key_id=caller.key_id)
             correlation_id = app.current_event.request_context.request_id
             app.append_context(desk=Desk(office, caller.workspace_id, correlation_id, UUID(caller.key_id)))
-        return next_middleware(app)
+        return _told(app, next_middleware(app))
 
     return admit
 
@@ -241,16 +251,17 @@ def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
 
 def _once(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     """Carry out once what creates, if the caller has given it a key."""
-    creates = (cast("Route", app.context["_route"]).openapi_extensions or {}).get(CREATES)
+    traits = cast("Route", app.context["_route"]).openapi_extensions or {}
     header = app.current_event.headers.get(idempotency.HEADER)
-    if not creates or header is None:
+    if not traits.get(CREATES) or header is None:
         return next_middleware(app)
 
     def carry_out(desk: Desk) -> Response[Any]:
         app.append_context(desk=desk)
         return next_middleware(app)
 
-    return idempotency.once(cast("Desk", app.context["desk"]), app.current_event, header, carry_out)
+    keeps = not traits.get(SHOWN_ONCE)
+    return idempotency.once(cast("Desk", app.context["desk"]), app.current_event, header, carry_out, keeps=keeps)
 
 
 def _media_type(event: BaseProxyEvent) -> str:
@@ -265,6 +276,14 @@ def _sheet(event: BaseProxyEvent) -> SheetBody:
 
 
 # --- on the way out ----------------------------------------------------------------------------------------------
+
+
+def _told(app: APIGatewayHttpResolver, response: Response[Any]) -> Response[Any]:
+    """Say with the answer how much its key may still ask for."""
+    standing = cast("Standing | None", app.context.get("standing"))
+    if standing is not None:
+        response.headers.update(standing.headers())
+    return response
 
 
 def _response(found: Problem) -> Response[Any]:

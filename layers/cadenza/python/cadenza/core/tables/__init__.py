@@ -34,7 +34,7 @@ from cadenza.core.tables.operations import (
     idempotency_keys,
     jobs,
 )
-from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
+from cadenza.core.tables.tenancy import api_keys, automation_settings, key_buckets, workspaces
 
 __all__ = [
     "METADATA",
@@ -59,6 +59,7 @@ __all__ = [
     "holds",
     "idempotency_keys",
     "jobs",
+    "key_buckets",
     "lead_analyses",
     "lead_batches",
     "lead_pages",
