@@ -7,7 +7,7 @@ caller has read. So of two edits of one version the second is refused, and no se
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http import HTTPStatus
@@ -54,6 +54,18 @@ def versions(if_match: str | None) -> frozenset[str] | None:
     if if_match is None or if_match.strip() == "*":
         return None if if_match is None else frozenset()
     return frozenset(tag.strip().strip('"') for tag in if_match.split(","))
+
+
+def kept(
+    text: str, media_type: str, if_none_match: str | None, headers: Mapping[str, str] | None = None
+) -> Response[str]:
+    """A text that is worth keeping, or 304 for whoever has it (a weak comparison: RFC 9110, section 13.1.2)."""
+    tag = etag(text)
+    told: dict[str, str | list[str]] = {"etag": tag, "cache-control": "no-cache", **(headers or {})}
+    had = {one.strip().removeprefix("W/") for one in (if_none_match or "").split(",")}
+    if had & {tag, "*"}:
+        return Response(HTTPStatus.NOT_MODIFIED, media_type, "", told)
+    return Response(HTTPStatus.OK, media_type, text, told)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -47,6 +49,8 @@ CREATES = "x-creates"
 """Where the API's document says which operations take an Idempotency-Key."""
 SHOWN_ONCE = "x-shown-once"
 """Where the API's document says whose answer is not kept for who asks again under an Idempotency-Key."""
+ABOUT = "x-about"
+"""Where an operation says what its tag is about, on the way to the document: the first line of its module."""
 SECURITY_SCHEME = "api_key"
 
 WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
@@ -93,29 +97,36 @@ class Operations(Router):
         media: tuple[str, ...] = (),
         creates: bool = False,
         shown_once: bool = False,
+        headers: tuple[str, ...] = (),
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
         a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
-        answers 201 or 202, is carried out once an Idempotency-Key. An answer that is ``shown_once`` is not kept for that.
+        answers 201 or 202, is carried out once an Idempotency-Key; what it answers is kept for that, unless it is
+        ``shown_once``. ``headers`` are those of its answers that its traits do not tell.
         """
         creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
         def register(function: F) -> F:
             self.paths.append((method, path))
+            about = (sys.modules[function.__module__].__doc__ or "").partition("\n")[0]
+            summary, _, more = inspect.cleandoc(function.__doc__ or "").partition("\n")
             own = (*problems, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY) if creates else problems
             responses = _responses(method, path, role, answers, own)
+            responses[int(answers)]["headers"] = {name: {} for name in headers}
             route = self.route(
                 path,
                 method,
-                summary=(function.__doc__ or "").partition("\n")[0],
+                summary=summary,
+                description=more.strip(),
                 responses=responses,
                 status_code=answers,
                 tags=[self._tag],
                 operation_id=function.__name__,
                 security=[{SECURITY_SCHEME: []}] if role else None,
-                openapi_extensions=({ROLE: role.value} if role else {})
+                openapi_extensions={ABOUT: about}
+                | ({ROLE: role.value} if role else {})
                 | ({MEDIA: list(media)} if media else {})
                 | ({CREATES: True} if creates else {})
                 | ({SHOWN_ONCE: True} if shown_once else {}),
