@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _pass_on  # noqa: N815 - the base class's names
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _pass_on  # noqa: N815 - the base class's names
 
     @staticmethod
     def _end_to_end(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -77,7 +77,7 @@ def _about(office: Office, describe: Callable[[], str]) -> Operations:
         """Describe this API (OpenAPI 3.1)."""
         return kept(described(), APPLICATION_JSON, if_none_match)
 
-    @routes.operation("GET", "/v1/docs", role=None)
+    @routes.operation("GET", "/v1/docs", role=None, answered_as=("text/html",))
     def get_docs(if_none_match: IfNoneMatch = None) -> Response[str]:
         """Show this API to people: a page (HTML) of all that the document says."""
         shown, headers = page()

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
+
 from cadenza.api.examples import EXAMPLES, SHEETS
 from cadenza.api.idempotency import PARAMETER
-from cadenza.api.routing import ABOUT, CREATES, MEDIA, ROLE, SHOWN_ONCE
+from cadenza.api.routing import ABOUT, ANSWERED_AS, CREATES, MEDIA, ROLE, SHOWN_ONCE
 from cadenza.core.problems import CONTENT_TYPE
 
 DESCRIPTION: Final = """\
@@ -80,6 +82,7 @@ def describe(schema: dict[str, Any]) -> None:
             _describe_body(found)
             if kept := _parameter(found, IF_NONE_MATCH) is not None:
                 found["responses"]["304"] = {"description": "What you have still holds."}
+            _describe_types(found)
             _describe_headers(found, versioned=kept or (editable and method != "delete"))
     schema["tags"] = [{"name": name, "description": about} for name, about in tags.items()]
 
@@ -132,9 +135,10 @@ def _about(parameter: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def _describe_body(operation: dict[str, Any]) -> None:
     if media := operation.get(MEDIA):
-        content = {
-            name: {"schema": {"type": "string", "maxLength": 5_000_000}, "example": SHEETS[name]} for name in media
-        }
+        examples = SHEETS.get(operation["operationId"], {})
+        content: dict[str, Any] = {name: {"schema": {"type": "string"}} for name in media}
+        for name in examples.keys() & content.keys():
+            content[name]["example"] = examples[name]
         operation["requestBody"] = {"required": True, "description": "The list, in UTF-8.", "content": content}
     elif example := EXAMPLES.get(operation["operationId"]):
         operation["requestBody"]["content"]["application/json"]["example"] = json.loads(json.dumps(example))
@@ -145,6 +149,19 @@ def _parameter(operation: dict[str, Any], name: str) -> dict[str, Any] | None:
 
 
 # --- what comes out ----------------------------------------------------------------------------------------------
+
+
+def _describe_types(operation: dict[str, Any]) -> None:
+    """What is answered as text is said to be text; the framework takes all for JSON."""
+    types = operation.pop(ANSWERED_AS, ())
+    for answer in operation["responses"].values():
+        content = answer.get("content", {})
+        if types and APPLICATION_JSON in content:
+            said = content.pop(APPLICATION_JSON)["schema"]
+            objects = [kind for kind in said.get("anyOf", [said]) if kind.get("type") != "string"]
+            json_schema = objects[0] if objects else {"type": "object"}
+            for name in types:
+                content[name] = {"schema": json_schema if name.endswith("json") else {"type": "string"}}
 
 
 def _describe_headers(operation: dict[str, Any], *, versioned: bool) -> None:

@@ -37,7 +37,7 @@ IfMatch = Annotated[
 ]
 IfNoneMatch = Annotated[
     str | None,
-    Header(alias="if-none-match", max_length=_LONGEST, description="the `etag` of what you have: 304 if it holds"),
+    Header(alias="if-none-match", description="the `etag` of what you have: 304 if it holds"),
 ]
 
 

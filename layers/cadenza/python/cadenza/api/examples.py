@@ -56,7 +56,6 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "add_campaign": {
         "name": "Spring",
-        "sender_id": _ID,
         "brief": {"offering": "We plan delivery routes for small fleets."},
         "daily_cap": 50,
         "approval_mode": "review_first",
@@ -81,7 +80,12 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "create_api_key": {"name": "reports", "role": "viewer", "rate_per_s": 2, "burst": 20},
 }
 
-SHEETS: Final[Mapping[str, str]] = {
-    "text/csv": "email,reason\nzoe@harbour-kitchens.example,unsubscribed\n",
-    "application/x-ndjson": '{"email": "zoe@harbour-kitchens.example", "reason": "unsubscribed"}\n',
+SHEETS: Final[Mapping[str, Mapping[str, str]]] = {
+    "import_leads": {
+        "text/csv": "website,email,first_name\nharbour-kitchens.example,zoe@harbour-kitchens.example,Zoe\n",
+    },
+    "import_suppressions": {
+        "text/csv": "email,reason\nzoe@harbour-kitchens.example,unsubscribed\n",
+        "application/x-ndjson": '{"email": "zoe@harbour-kitchens.example", "reason": "unsubscribed"}\n',
+    },
 }

@@ -32,7 +32,7 @@ _POINTER: Final = "/idempotency-key"
 
 _STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 """A string of a structured field (RFC 9651, section 3.3.3), which is what the draft asks for."""
-_BARE: Final = re.compile(r"[\w.~:/+=@-]+", re.ASCII)
+_BARE: Final = re.compile(r"[A-Za-z0-9_.~:/+=@-]+")
 """What clients send who never heard of those."""
 _MAX_LENGTH: Final = 255
 
@@ -42,7 +42,12 @@ PARAMETER: Final[Mapping[str, object]] = {
     "required": False,
     "description": "A key of the caller's own choice, such as a UUID. For 24 hours the same request under the same key "
     "is carried out once, and answered with the first answer and the header `idempotent-replayed: true`.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": _MAX_LENGTH},
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": _MAX_LENGTH,
+        "pattern": f"^({_STRING.pattern}|{_BARE.pattern})$",
+    },
 }
 """How the API's document describes it."""
 

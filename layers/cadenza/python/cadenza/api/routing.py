@@ -49,6 +49,8 @@ CREATES = "x-creates"
 """Where the API's document says which operations take an Idempotency-Key."""
 SHOWN_ONCE = "x-shown-once"
 """Where the API's document says whose answer is not kept for who asks again under an Idempotency-Key."""
+ANSWERED_AS = "x-answered-as"
+"""Where an operation says, on the way to the document, of which types its answers are."""
 ABOUT = "x-about"
 """Where an operation says what its tag is about, on the way to the document: the first line of its module."""
 SECURITY_SCHEME = "api_key"
@@ -98,13 +100,15 @@ class Operations(Router):
         creates: bool = False,
         shown_once: bool = False,
         headers: tuple[str, ...] = (),
+        answered_as: tuple[str, ...] = (),
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
         a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
         answers 201 or 202, is carried out once an Idempotency-Key; what it answers is kept for that, unless it is
-        ``shown_once``. ``headers`` are those of its answers that its traits do not tell.
+        ``shown_once``. ``headers`` are those of its answers that its traits do not tell, ``answered_as`` their media types,
+        if they are not JSON alone.
         """
         creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
@@ -129,6 +133,7 @@ class Operations(Router):
                 | ({ROLE: role.value} if role else {})
                 | ({MEDIA: list(media)} if media else {})
                 | ({CREATES: True} if creates else {})
+                | ({ANSWERED_AS: list(answered_as)} if answered_as else {})
                 | ({SHOWN_ONCE: True} if shown_once else {}),
             )
             return route(function)
@@ -190,8 +195,17 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
         app.include_router(concept)
     # Not `enable_validation`: it would read the body before it asks who sent it, and documents answers never given.
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
-    app.use([_admission(office), _in_bounds, _json_only, _once, OpenAPIRequestValidationMiddleware(), right_answers])
-    app.not_found(_not_found(app, concepts))
+    unknown = _unknown(app, concepts)
+    app.use(
+        [
+            _admission(office, unknown),
+            _in_bounds,
+            _json_only,
+            _once,
+            OpenAPIRequestValidationMiddleware(),
+            right_answers,
+        ]
+    )
     app.exception_handler(CadenzaError)(lambda error: _told(app, _refused(error)))
     app.exception_handler(RequestValidationError)(lambda error: _told(app, _malformed(error)))
     app.exception_handler(ResponseValidationError)(_wrong_answer)
@@ -202,10 +216,15 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
 # --- on the way in -----------------------------------------------------------------------------------------------
 
 
-def _admission(office: Office) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
+def _admission(
+    office: Office, unknown: Callable[[], Response[Any]]
+) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
     def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Let in who may do this, and give them a desk."""
-        role = _required_role(cast("Route", app.context["_route"]))
+        traits = cast("Route", app.context["_route"]).openapi_extensions or {}
+        if ABOUT not in traits:  # no route of ours, so the rest of the request does not matter
+            return unknown()
+        role = Role(traits[ROLE]) if ROLE in traits else None
         if role is not None:
             authorization = app.current_event.headers.get("authorization", "")
             caller = authenticate(office.database, authorization, office.limit, office.clock())
@@ -218,11 +237,6 @@ def _admission(office: Office) -> Callable[[APIGatewayHttpResolver, NextMiddlewa
         return _told(app, next_middleware(app))
 
     return admit
-
-
-def _required_role(route: Route) -> Role | None:
-    role: str | None = (route.openapi_extensions or {}).get(ROLE)
-    return Role(role) if role else None
 
 
 def _in_bounds(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
@@ -326,13 +340,14 @@ def _database_refused(error: DBAPIError) -> Response[Any]:
     return _refused(InvalidInput("a value is out of range, or contains a NUL character"))
 
 
-def _not_found(app: APIGatewayHttpResolver, concepts: tuple[Operations, ...]) -> Callable[..., Response[Any]]:
+def _unknown(app: APIGatewayHttpResolver, concepts: tuple[Operations, ...]) -> Callable[[], Response[Any]]:
     known = [(method, re.compile(pattern)) for method, pattern in _patterns(concepts)]
 
-    def answer(_: Exception) -> Response[Any]:
-        """Tell a wrong method from a wrong path."""
-        allowed = {method for method, pattern in known if pattern.fullmatch(app.current_event.path)}
-        if not allowed:
+    def answer() -> Response[Any]:
+        """Tell a wrong method from a wrong path, such as one with an id that can be none."""
+        event = app.current_event
+        allowed = {method for method, pattern in known if pattern.fullmatch(event.path)}
+        if not allowed or event.http_method in allowed:
             return _response(problem(HTTPStatus.NOT_FOUND, "no such path"))
         return _response(problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": ", ".join(sorted(allowed))}))
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
-from pydantic import AwareDatetime
 
 from cadenza.api import ai_models, commands, models, queries
 from cadenza.api.etags import Editable, IfMatch
@@ -22,6 +21,7 @@ from cadenza.api.settings_models import AutomationSettings
 from cadenza.core import ai_breaker, ai_usage, tables
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.ids import JobId
+from cadenza.core.instants import Day, Instant
 from cadenza.core.states import JobKind, JobStatus, Role
 
 routes = Operations("operations")
@@ -38,8 +38,8 @@ def list_jobs(
     contact_id: Annotated[UUID | None, Query()] = None,
     campaign_id: Annotated[UUID | None, Query()] = None,
     reason: Annotated[str | None, Query(description="words of the reason", min_length=1, max_length=200)] = None,
-    since: Annotated[AwareDatetime | None, Query(description="asked for at this instant or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="asked for before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="asked for at this instant or later")] = None,
+    until: Annotated[Instant | None, Query(description="asked for before this instant")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[models.Job]:
@@ -76,8 +76,8 @@ def retry_job(desk: At, job_id: Annotated[UUID, Path()]) -> models.Job:
 @routes.operation("GET", "/v1/ai/usage", role=Role.VIEWER)
 def get_ai_usage(
     desk: At,
-    since: Annotated[date | None, Query(description="first UTC day; a week ago if not given")] = None,
-    until: Annotated[date | None, Query(description="last UTC day; today if not given")] = None,
+    since: Annotated[Day | None, Query(description="first UTC day; a week ago if not given")] = None,
+    until: Annotated[Day | None, Query(description="last UTC day; today if not given")] = None,
 ) -> ai_models.Usage:
     """Show what AI took by day, purpose, model and outcome, what is left of today's budget, and providers that fail."""
     now = desk.now()

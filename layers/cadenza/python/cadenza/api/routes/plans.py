@@ -24,7 +24,7 @@ routes = Operations("plans")
 SCHEMA_TYPE = "application/schema+json"
 
 
-@routes.operation("GET", "/v1/plans/schema", role=None)
+@routes.operation("GET", "/v1/plans/schema", role=None, answered_as=(SCHEMA_TYPE,))
 def get_plan_schema(if_none_match: IfNoneMatch = None) -> Response[str]:
     """Describe a plan's JSON (JSON Schema 2020-12)."""
     return kept(json.dumps(json_schema()), SCHEMA_TYPE, if_none_match)
