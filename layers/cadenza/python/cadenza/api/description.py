@@ -177,7 +177,9 @@ def _describe_headers(operation: dict[str, Any], *, versioned: bool) -> None:
         names |= _OF_STATUS.get(int(status), frozenset())
         if operation.get(CREATES) and int(status) == HTTPStatus.CONFLICT:
             names.add("Retry-After")
-        always = _ALWAYS | ({"Retry-After"} if int(status) != HTTPStatus.CONFLICT else frozenset())
+        # A path that no id fits is not there before anybody asks who wants it.
+        certain = frozenset() if int(status) == HTTPStatus.NOT_FOUND else _ALWAYS
+        always = certain | ({"Retry-After"} if int(status) != HTTPStatus.CONFLICT else frozenset())
         answer["headers"] = {name: {**HEADERS[name], "required": name in always} for name in sorted(names)}
         if answer.get("content") == {}:
             del answer["content"]

@@ -46,7 +46,7 @@ PARAMETER: Final[Mapping[str, object]] = {
         "type": "string",
         "minLength": 1,
         "maxLength": _MAX_LENGTH,
-        "pattern": f"^({_STRING.pattern}|{_BARE.pattern})$",
+        "pattern": rf"^(\"([ !#-\[\]-~]|\\[\"\\])+\"|{_BARE.pattern})$",
     },
 }
 """How the API's document describes it."""

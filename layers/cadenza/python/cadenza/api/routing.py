@@ -107,8 +107,8 @@ class Operations(Router):
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
         a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
         answers 201 or 202, is carried out once an Idempotency-Key; what it answers is kept for that, unless it is
-        ``shown_once``. ``headers`` are those of its answers that its traits do not tell, ``answered_as`` their media types,
-        if they are not JSON alone.
+        ``shown_once``. ``headers`` are those of its answers that its traits do not tell, ``answered_as`` their media
+        types, if they are not JSON alone.
         """
         creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
