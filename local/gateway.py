@@ -7,6 +7,7 @@ redirect. It can start before its upstream is known: the stack needs its URL, an
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,7 +101,11 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _pass_on  # noqa: N815 - the base class's names
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Whatever the method is, it is for the upstream to know."""
+        if name.startswith("do_"):
+            return self._pass_on
+        raise AttributeError(name)
 
     @staticmethod
     def _end_to_end(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

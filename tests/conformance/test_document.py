@@ -34,13 +34,13 @@ def admin(queues: Queues, database_url: URL, database: Database, monkeypatch: An
         yield client(database, scene.workspace_id)
 
 
-def examined(url: str, key: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """What schemathesis says of the API."""
+def examined(folder: Path, url: str, key: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """What schemathesis says of the API; it leaves what it remembers in ``folder``."""
     command = [sys.executable, "-m", "schemathesis.cli", f"--config-file={CONFIG}", "run", f"{url}/v1/openapi.json"]
     command += ["--header", f"Authorization: Bearer {key}", "--checks=all", "--generation-deterministic", "--no-color"]
     return subprocess.run(
         [*command, "--continue-on-failure", "--no-shrink", *options],
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -49,10 +49,12 @@ def examined(url: str, key: str, *options: str) -> subprocess.CompletedProcess[s
 
 
 @pytest.mark.long
-def test_nothing_that_is_sent_is_answered_otherwise_than_the_document_says(admin: Client):
+def test_nothing_that_is_sent_is_answered_otherwise_than_the_document_says(admin: Client, tmp_path: Path):
     """Broken, a client made from the document would meet answers that it does not know, or a 5xx."""
     long = os.environ.get("CADENZA_LONG")
     phases = ["--phases=examples,coverage,fuzzing,stateful", "--max-examples=40"]
     with served() as url:
-        run = examined(url, admin.key, *(phases if long else ["--phases=examples,fuzzing", "--max-examples=2"]))
+        run = examined(
+            tmp_path, url, admin.key, *(phases if long else ["--phases=examples,fuzzing", "--max-examples=2"])
+        )
     assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-5_000:]

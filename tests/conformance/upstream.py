@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -53,7 +53,11 @@ class _Function(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(body)
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _invoke  # noqa: N815
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Every method is an event."""
+        if name.startswith("do_"):
+            return self._invoke
+        raise AttributeError(name)
 
     def _event(self) -> dict[str, Any]:
         path, _, query = self.path.partition("?")
