@@ -291,6 +291,10 @@ def test_a_wrong_path_and_a_wrong_method_are_told_apart(api: Client):
     reply.problem(405)
     assert reply.headers["allow"] == "GET, PUT"
     api.call("DELETE", "/v1/campaigns/x").problem(405)
+    written_out = api.call("GET", "/v1/plans/check")
+    written_out.problem(405)
+    assert written_out.headers["allow"] == "POST", "it is no plan's id"
+    api.call("GET", "/v1/plans/\x01").problem(404)
 
 
 def test_the_audit_knows_no_key(api: Client, database: Database):

@@ -178,8 +178,8 @@ def _describe_headers(operation: dict[str, Any], *, versioned: bool) -> None:
         if operation.get(CREATES) and int(status) == HTTPStatus.CONFLICT:
             names.add("Retry-After")
         # A path that no id fits is not there before anybody asks who wants it.
-        certain = frozenset() if int(status) == HTTPStatus.NOT_FOUND else _ALWAYS
-        always = certain | ({"Retry-After"} if int(status) != HTTPStatus.CONFLICT else frozenset())
+        certain = frozenset[str]() if int(status) == HTTPStatus.NOT_FOUND else _ALWAYS
+        always = certain | (frozenset({"Retry-After"}) if int(status) != HTTPStatus.CONFLICT else frozenset[str]())
         answer["headers"] = {name: {**HEADERS[name], "required": name in always} for name in sorted(names)}
         if answer.get("content") == {}:
             del answer["content"]

@@ -6,7 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
@@ -90,7 +90,7 @@ def _shape(schema: Mapping[str, Any]) -> Markup:
     if schema.get("type") == "array":
         return Markup("list of {}").format(_shape(schema.get("items", {})))
     if isinstance(more := schema.get("additionalProperties"), dict):
-        return Markup("object of {}").format(_shape(more))
+        return Markup("object of {}").format(_shape(cast("Mapping[str, Any]", more)))
     said = [str(schema.get("type", "any JSON"))]
     said += [f"{name} {schema[name]}" for name in ("format", "minimum", "maximum", "maxLength") if name in schema]
     return escape(", ".join(said))

@@ -6,7 +6,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar, cast
@@ -40,6 +40,7 @@ from cadenza.planning.model import json_pointer
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 F = TypeVar("F", bound=Callable[..., object])
+E = TypeVar("E", bound=Exception)
 
 ROLE = "x-required-role"
 """Where the API's document says which role an operation needs; operations without it are open to everybody."""
@@ -195,10 +196,9 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
         app.include_router(concept)
     # Not `enable_validation`: it would read the body before it asks who sent it, and documents answers never given.
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
-    unknown = _unknown(app, concepts)
     app.use(
         [
-            _admission(office, unknown),
+            _admission(office, _Paths(concepts)),
             _in_bounds,
             _json_only,
             _once,
@@ -206,24 +206,23 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
             right_answers,
         ]
     )
-    app.exception_handler(CadenzaError)(lambda error: _told(app, _refused(error)))
-    app.exception_handler(RequestValidationError)(lambda error: _told(app, _malformed(error)))
+    app.exception_handler(CadenzaError)(_telling(app, _refused))
+    app.exception_handler(RequestValidationError)(_telling(app, _malformed))
     app.exception_handler(ResponseValidationError)(_wrong_answer)
-    app.exception_handler(DBAPIError)(lambda error: _told(app, _database_refused(error)))
+    app.exception_handler(DBAPIError)(_telling(app, _database_refused))
     return app
 
 
 # --- on the way in -----------------------------------------------------------------------------------------------
 
 
-def _admission(
-    office: Office, unknown: Callable[[], Response[Any]]
-) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
+def _admission(office: Office, paths: _Paths) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
     def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Let in who may do this, and give them a desk."""
-        traits = cast("Route", app.context["_route"]).openapi_extensions or {}
-        if ABOUT not in traits:  # no route of ours, so the rest of the request does not matter
-            return unknown()
+        route = cast("Route", app.context["_route"])
+        if not paths.are_of(route, app.current_event):  # the rest of the request does not matter
+            return paths.unknown(app.current_event)
+        traits = route.openapi_extensions or {}
         role = Role(traits[ROLE]) if ROLE in traits else None
         if role is not None:
             authorization = app.current_event.headers.get("authorization", "")
@@ -234,7 +233,7 @@ def _admission(
             get_logger().append_keys(workspace_id=str(caller.workspace_id), key_id=caller.key_id)
             correlation_id = app.current_event.request_context.request_id
             app.append_context(desk=Desk(office, caller.workspace_id, correlation_id, UUID(caller.key_id)))
-        return _told(app, next_middleware(app))
+        return _told(app, cast("Response[Any]", next_middleware(app)))
 
     return admit
 
@@ -311,6 +310,13 @@ def _told(app: APIGatewayHttpResolver, response: Response[Any]) -> Response[Any]
     return response
 
 
+def _telling(app: APIGatewayHttpResolver, answer: Callable[[E], Response[Any]]) -> Callable[[E], Response[Any]]:
+    def tell(error: E) -> Response[Any]:
+        return _told(app, answer(error))
+
+    return tell
+
+
 def _response(found: Problem) -> Response[Any]:
     return Response(found.status, body=json.dumps(found.body), headers=dict(found.headers))
 
@@ -340,21 +346,30 @@ def _database_refused(error: DBAPIError) -> Response[Any]:
     return _refused(InvalidInput("a value is out of range, or contains a NUL character"))
 
 
-def _unknown(app: APIGatewayHttpResolver, concepts: tuple[Operations, ...]) -> Callable[[], Response[Any]]:
-    known = [(method, re.compile(pattern)) for method, pattern in _patterns(concepts)]
+class _Paths:
+    """Which methods a path has. A path that is written out is that one, and none whose id it might be."""
 
-    def answer() -> Response[Any]:
+    def __init__(self, concepts: tuple[Operations, ...]) -> None:
+        self._literal: dict[str, set[str]] = {}
+        self._patterns: list[tuple[str, re.Pattern[str]]] = []
+        for method, path in (one for concept in concepts for one in concept.paths):
+            if "<" in path:
+                self._patterns.append((method, re.compile(re.sub(r"<\w+>", "[^/]+", re.escape(path)))))
+            else:
+                self._literal.setdefault(path, set()).add(method)
+
+    def methods(self, path: str) -> set[str]:
+        """Those that it knows; none: there is no such path."""
+        return self._literal.get(path) or {method for method, pattern in self._patterns if pattern.fullmatch(path)}
+
+    def are_of(self, route: Route, event: BaseProxyEvent) -> bool:
+        """Whether the route that was found is the request's."""
+        is_ours = ABOUT in (route.openapi_extensions or {})
+        return is_ours and event.http_method in self.methods(event.path)
+
+    def unknown(self, event: BaseProxyEvent) -> Response[Any]:
         """Tell a wrong method from a wrong path, such as one with an id that can be none."""
-        event = app.current_event
-        allowed = {method for method, pattern in known if pattern.fullmatch(event.path)}
+        allowed = self.methods(event.path)
         if not allowed or event.http_method in allowed:
             return _response(problem(HTTPStatus.NOT_FOUND, "no such path"))
         return _response(problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": ", ".join(sorted(allowed))}))
-
-    return answer
-
-
-def _patterns(concepts: tuple[Operations, ...]) -> Iterator[tuple[str, str]]:
-    for concept in concepts:
-        for method, path in concept.paths:
-            yield method, re.sub(r"<\w+>", "[^/]+", re.escape(path))
