@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigatewayv2 as apigw
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_lambda as lambda_
@@ -12,6 +12,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import InfraConfig
+from infra.cors import ALLOWED_HEADERS, EXPOSED_HEADERS, MAX_AGE_S
 from infra.nag import acknowledge
 
 PUBLIC_ROUTES = ("/webhooks/{proxy+}", "/t/{proxy+}", "/u/{proxy+}")
@@ -41,8 +42,9 @@ class Api(Construct):
         cors = apigw.CorsPreflightOptions(
             allow_origins=list(config.cors_origins),
             allow_methods=[apigw.CorsHttpMethod.ANY],
-            allow_headers=["authorization", "content-type", "idempotency-key", "if-match"],
-            expose_headers=["etag", "link"],
+            allow_headers=list(ALLOWED_HEADERS),
+            expose_headers=list(EXPOSED_HEADERS),
+            max_age=Duration.seconds(MAX_AGE_S),
         )
         self.http_api = apigw.HttpApi(
             self, "HttpApi", create_default_stage=False, cors_preflight=cors if config.cors_origins else None

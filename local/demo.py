@@ -342,7 +342,10 @@ def _detail(entry: Json) -> str:
 
 
 def main() -> int:
-    """Run the demo; ``KEEP=1`` in the environment leaves everything running until Ctrl-C (or SIGTERM)."""
+    """Run the demo; ``KEEP=1`` in the environment leaves everything running until Ctrl-C (or SIGTERM).
+
+    ``CORS_ORIGINS`` names, with blanks between them, whose pages may call the API from a browser.
+    """
     # Whoever started us may have had them ignored (a shell does, for its background jobs).
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -353,6 +356,7 @@ def main() -> int:
         on_mail=cast.react,
         say=lambda what: console.print(f"[dim]starting: {what}[/dim]"),
         mail_folder=MAILS,
+        cors_origins=os.environ.get("CORS_ORIGINS", "").split(),
     )
     holder.append(system)
     try:

@@ -7,12 +7,15 @@ redirect. It can start before its upstream is known: the stack needs its URL, an
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
+
+from infra.cors import ALLOWED_HEADERS, EXPOSED_HEADERS, MAX_AGE_S
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 60.0
@@ -40,8 +43,10 @@ class Gateway(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, *, port: int = 0, upstream: str = "") -> None:
+    def __init__(self, *, port: int = 0, upstream: str = "", cors_origins: Collection[str] = ()) -> None:
         super().__init__((HOST, port), _Handler)
+        self.cors_origins = cors_origins
+        """Whose pages may call, as API Gateway would let them; none: nobody hears of CORS."""
         self.upstream = upstream
         """Base URL without a trailing slash; while it is empty, every request is answered 503."""
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), name="gateway", daemon=True)
@@ -76,6 +81,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _pass_on(self) -> None:
         # A kept connection would hold a thread, and keep the gateway from closing cleanly.
         self.close_connection = True
+        if self.command == "OPTIONS" and self._cors():  # a preflight: API Gateway answers it itself
+            self._reply(204, [], b"")
+            return
         if not self.server.upstream:
             self._reply(503, [("Retry-After", "1")], b"")
             return
@@ -100,15 +108,33 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _pass_on  # noqa: N815 - the base class's names
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """Whatever the method is, it is for the upstream to know."""
+        if name.startswith("do_"):
+            return self._pass_on
+        raise AttributeError(name)
 
     @staticmethod
     def _end_to_end(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
         return [(name, value) for name, value in headers if name.lower() not in _HOP_BY_HOP]
 
+    def _cors(self) -> list[tuple[str, str]]:
+        """The headers of CORS, for an origin that may call; on a preflight those that answer it."""
+        origin = self.headers.get("origin", "")
+        if not {origin, "*"} & set(self.server.cors_origins):
+            return []
+        told = [("Access-Control-Allow-Origin", origin), ("Vary", "Origin")]
+        if self.command == "OPTIONS":
+            told += [
+                ("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS"),
+                ("Access-Control-Allow-Headers", ",".join(ALLOWED_HEADERS)),
+                ("Access-Control-Max-Age", str(MAX_AGE_S)),
+            ]
+        return [*told, ("Access-Control-Expose-Headers", ",".join(EXPOSED_HEADERS))]
+
     def _reply(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response_only(status)
-        for name, value in headers:
+        for name, value in [*headers, *self._cors()]:
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")

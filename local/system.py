@@ -8,7 +8,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,7 @@ class LocalSystem:
         on_mail: Called with each mail that leaves, on a thread of the mail capture's.
         say: Told in a few words what is being started.
         port: Loopback port of the public URL; 0 takes a free one.
+        cors_origins: Whose pages may call the API from a browser.
         mail_folder: Folder that the captured mails stay in; None: a temporary one.
         environment: More variables of the functions' environment.
         secret: More keys of the app secret.
@@ -63,6 +64,7 @@ class LocalSystem:
         on_mail: Callable[[CapturedMail], None] | None = None,
         say: Callable[[str], None] | None = None,
         port: int = 0,
+        cors_origins: Collection[str] = (),
         mail_folder: Path | None = None,
         environment: dict[str, str] | None = None,
         secret: dict[str, str] | None = None,
@@ -72,6 +74,7 @@ class LocalSystem:
         self._on_mail = on_mail
         self._say = say or _silence
         self._port = port
+        self._cors_origins = cors_origins
         self._mail_folder = mail_folder
         self._environment = environment or {}
         self._secret = secret or {}
@@ -100,7 +103,7 @@ class LocalSystem:
     def _start(self) -> None:
         enter = self._stack.enter_context
         self.postgres = EmbeddedPostgres()
-        self.gateway = enter(Gateway(port=self._port))
+        self.gateway = enter(Gateway(port=self._port, cors_origins=self._cors_origins))
         self._say("local AWS")
         self.aws = enter(LocalAws(enforce_iam=self._enforce_iam))
         self._say("sample sites, crawl service, mail capture")

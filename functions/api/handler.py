@@ -10,6 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from cadenza.api.app import build
 from cadenza.api.desk import Office, PatientDispatcher
+from cadenza.api.limits import Limit
 from cadenza.core.clock import utc_now
 from cadenza.core.db import connect
 from cadenza.core.log import get_logger
@@ -38,6 +39,7 @@ def office() -> Office:
         installation=Installation.of(
             settings, connect(settings, patience_s=DATABASE_PATIENCE_S, timeout_s=DATABASE_TIMEOUT_S)
         ),
+        limit=Limit(settings.api_rate_per_s, settings.api_burst),
     )
 
 

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.engine import URL
 
-from cadenza.campaigns.installation import create_key
+from cadenza.campaigns.keys import NewApiKey, make_key
 from cadenza.core import tables
 from cadenza.core.db import Database
 from cadenza.core.ids import WorkspaceId
@@ -97,7 +97,7 @@ def call(event: dict[str, Any]) -> Reply:
 def client(database: Database, workspace_id: WorkspaceId, role: Role = Role.ADMIN) -> Client:
     """A caller with a fresh key of this role."""
     with database.worker() as conn:
-        return Client(workspace_id, create_key(conn, workspace_id, role, str(role), NOW))
+        return Client(workspace_id, make_key(conn, workspace_id, NewApiKey(name=role, role=role), NOW).key)
 
 
 @contextmanager
@@ -105,6 +105,9 @@ def environment(url: URL, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The api function's database variables; its connections are closed at the end."""
     monkeypatch.setenv("DATABASE_URL", url.render_as_string(hide_password=False))
     monkeypatch.setenv("DATABASE_ROLE", "cadenza_api")
+    # Tests ask faster than anybody may.
+    monkeypatch.setenv("API_RATE_PER_S", "10000")
+    monkeypatch.setenv("API_BURST", "100000")
     yield
     office().database.close()
     office().installation.database.close()

@@ -54,11 +54,11 @@ def upstream() -> Iterator[Upstream]:
 
 
 def ask(
-    gateway: Gateway, path: str, body: bytes = b"", headers: dict[str, str] | None = None
+    gateway: Gateway, path: str, body: bytes = b"", headers: dict[str, str] | None = None, method: str = "POST"
 ) -> tuple[HTTPResponse, bytes]:
     connection = HTTPConnection("127.0.0.1", gateway.server_address[1], timeout=5)
     try:
-        connection.request("POST", path, body, headers or {})
+        connection.request(method, path, body, headers or {})
         response = connection.getresponse()
         return response, response.read()
     finally:
@@ -85,3 +85,36 @@ def test_says_that_it_is_early_or_that_nobody_is_there() -> None:
             port = closed.server_address[1]
         gateway.upstream = f"http://127.0.0.1:{port}"
         assert ask(gateway, "/v1/leads")[0].status == 502
+
+
+PAGE = "https://console.example"
+PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "if-match"}
+
+
+def test_a_page_of_an_allowed_origin_may_call_and_read_the_headers(upstream: Upstream) -> None:
+    """If it failed, a console on another origin would work on AWS only, or see no ETag, or no reason for an error."""
+    with Gateway(upstream=upstream.url, cors_origins=[PAGE]) as gateway:
+        preflight, _ = ask(gateway, "/v1/leads", headers=PREFLIGHT, method="OPTIONS")
+        answer, _ = ask(gateway, "/v1/leads", headers={"Origin": PAGE})
+        gateway.upstream = ""
+        failure, _ = ask(gateway, "/v1/leads", headers={"Origin": PAGE})
+    assert preflight.status == 204
+    assert "if-match" in preflight.headers["access-control-allow-headers"].split(",")
+    assert "PATCH" in preflight.headers["access-control-allow-methods"]
+    for response in (preflight, answer, failure):
+        assert response.headers["access-control-allow-origin"] == PAGE
+        assert response.headers["vary"] == "Origin"
+        assert {"etag", "link", "ratelimit", "retry-after"} <= set(
+            response.headers["access-control-expose-headers"].split(",")
+        )
+    assert len(upstream.seen) == 1, "a preflight is nothing for the function"
+
+
+def test_a_page_of_another_origin_is_let_in_by_nobody(upstream: Upstream) -> None:
+    """If it failed, any page that an operator visits could call the API from their browser."""
+    with Gateway(upstream=upstream.url, cors_origins=[PAGE]) as gateway:
+        elsewhere, _ = ask(gateway, "/v1/leads", headers={"Origin": "https://evil.example"})
+    with Gateway(upstream=upstream.url) as gateway:
+        unset, _ = ask(gateway, "/v1/leads", headers={"Origin": PAGE})
+    assert "access-control-allow-origin" not in elsewhere.headers
+    assert "access-control-allow-origin" not in unset.headers

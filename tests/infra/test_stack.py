@@ -366,3 +366,21 @@ def test_a_database_url_stays_on_one_machine() -> None:
     """In production it would put a password into the functions' environment, where every console shows it."""
     with pytest.raises(ValidationError, match="databaseUrl"):
         InfraConfig.model_validate({"stage": "production", "databaseUrl": "postgresql://u:p@db.example/x"})
+
+
+def test_only_the_origins_that_are_chosen_may_call_from_a_browser(
+    production: Synthesised, assets: dict[str, str], tmp_path: Path
+) -> None:
+    """If it failed, any page could call the API, or a console could not read versions, limits and what to wait for."""
+    (closed,) = production.of_type("AWS::ApiGatewayV2::Api").values()
+    assert "CorsConfiguration" not in closed["Properties"]
+    context: dict[str, object] = {**assets, "senderIdentities": ["mail.example"], "alarmEmail": "ops@mail.example"}
+    opened = synthesise(tmp_path, context | {"corsOrigins": '["https://console.example"]'})
+    (api,) = opened.of_type("AWS::ApiGatewayV2::Api").values()
+    cors = api["Properties"]["CorsConfiguration"]
+    assert cors["AllowOrigins"] == ["https://console.example"]
+    assert {"authorization", "content-type", "idempotency-key", "if-match", "if-none-match"} == set(
+        cors["AllowHeaders"]
+    )
+    assert {"etag", "link", "ratelimit", "ratelimit-policy", "retry-after"} <= set(cors["ExposeHeaders"])
+    assert "AllowCredentials" not in cors, "a key is sent by name, never by cookie"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -13,6 +14,7 @@ from sqlalchemy import text
 from cadenza.campaigns import invariants
 from cadenza.core.clock import utc_now
 from local.system import LocalSystem
+from tests.conformance.test_document import examined
 from tests.handlers.smtp_servers import Scripted
 
 pytestmark = pytest.mark.local_aws
@@ -183,3 +185,9 @@ def test_health_and_dead_letters_under_least_privilege(system: LocalSystem, oper
     assert operator.post(f"{dlq}/redrive", {"message_ids": [letters["sweep"]]})["undone"] == []
     assert operator.post(f"{dlq}/purge", {"all": True, "confirm": "campaign-execution"})["count"] == 1
     assert system.settle(lambda: not system.queue_depths()["campaign-execution DLQ"], PATIENCE_S)
+
+
+def test_the_deployed_api_does_what_its_document_says(system: LocalSystem, operator: Operator, tmp_path: Path) -> None:
+    """If it failed, what stands between a client and the handler (gateway, runtime, roles) would answer otherwise."""
+    run = examined(tmp_path, system.gateway.url, operator.workspace.api_key, "--phases=examples", "--max-examples=1")
+    assert run.returncode == 0, run.stdout[-20_000:] + "\n".join(system.function_logs())[-5_000:]

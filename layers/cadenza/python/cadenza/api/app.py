@@ -13,7 +13,7 @@ from sqlalchemy import text
 
 from cadenza.api import models
 from cadenza.api.desk import Office
-from cadenza.api.idempotency import PARAMETER
+from cadenza.api.etags import IfNoneMatch, kept
 from cadenza.api.routes import (
     approvals,
     automation,
@@ -24,6 +24,7 @@ from cadenza.api.routes import (
     enrolments,
     imports,
     installation,
+    keys,
     leads,
     operations,
     plans,
@@ -32,16 +33,12 @@ from cadenza.api.routes import (
     senders,
     suppressions,
 )
-from cadenza.api.routing import CREATES, SECURITY_SCHEME, Operations, application
+from cadenza.api.routing import SECURITY_SCHEME, Operations, application
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 VERSION = "1"
-DESCRIPTION = "AI-written outreach campaigns. Errors are problem documents (RFC 9457); lists page by cursor."
-
-# The framework adds the schemas of its own errors, which this API never answers with.
-_NEVER_ANSWERED = ("HTTPValidationError", "ValidationError", "ResponseValidationError")
 
 
 def build(office: Office) -> APIGatewayHttpResolver:
@@ -64,6 +61,7 @@ def build(office: Office) -> APIGatewayHttpResolver:
         automation.routes,
         operations.routes,
         installation.routes,
+        keys.routes,
         about,
     )
     app = application(office, *concepts)
@@ -71,9 +69,15 @@ def build(office: Office) -> APIGatewayHttpResolver:
 
 
 def _about(office: Office, describe: Callable[[], str]) -> Operations:
-    """The two routes that need no key."""
+    """What says of itself what it is, and needs no key."""
     routes = Operations("about")
     described = cache(describe)
+
+    @cache
+    def page() -> tuple[str, dict[str, str]]:
+        from cadenza.api import docs_page  # noqa: PLC0415 - brings jinja2
+
+        return docs_page.render(json.loads(described()))
 
     @routes.operation("GET", "/healthz", role=None, problems=(HTTPStatus.SERVICE_UNAVAILABLE,))
     def get_health() -> models.Health:
@@ -83,9 +87,15 @@ def _about(office: Office, describe: Callable[[], str]) -> Operations:
         return models.Health(database=True)
 
     @routes.operation("GET", "/v1/openapi.json", role=None)
-    def get_document() -> Response[str]:
+    def get_document(if_none_match: IfNoneMatch = None) -> Response[str]:
         """Describe this API (OpenAPI 3.1)."""
-        return Response(HTTPStatus.OK, APPLICATION_JSON, described())
+        return kept(described(), APPLICATION_JSON, if_none_match)
+
+    @routes.operation("GET", "/v1/docs", role=None, answered_as=("text/html",))
+    def get_docs(if_none_match: IfNoneMatch = None) -> Response[str]:
+        """Show this API to people: a page (HTML) of all that the document says."""
+        shown, headers = page()
+        return kept(shown, "text/html; charset=utf-8", if_none_match, headers)
 
     return routes
 
@@ -95,17 +105,15 @@ def document(app: APIGatewayHttpResolver) -> str:
     # A quarter of a second of imports that nobody but a reader of the document waits for.
     from aws_lambda_powertools.event_handler.openapi.models import HTTPBearer  # noqa: PLC0415
 
+    from cadenza.api.description import describe  # noqa: PLC0415
+
     schema: dict[str, Any] = json.loads(
         app.get_openapi_json_schema(
             title="Cadenza",
             version=VERSION,
-            description=DESCRIPTION,
             openapi_version="3.1.0",
             security_schemes={SECURITY_SCHEME: HTTPBearer(description="An API key: `cad_…`")},
         )
     )
-    for name in _NEVER_ANSWERED:
-        schema["components"]["schemas"].pop(name, None)
-    for operation in (found for path in schema["paths"].values() for found in path.values() if CREATES in found):
-        operation["parameters"] = [*operation.get("parameters", ()), PARAMETER]
+    describe(schema)
     return json.dumps(schema)

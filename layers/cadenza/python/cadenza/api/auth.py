@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import text
 
-from cadenza.campaigns.installation import key_hash
+from cadenza.api.limits import Limit, Standing
+from cadenza.campaigns.keys import key_hash
 from cadenza.core.db import Database
 from cadenza.core.errors import Forbidden, Unauthorised
 from cadenza.core.ids import WorkspaceId
@@ -25,6 +27,8 @@ class Caller:
     key_id: str
     workspace_id: WorkspaceId
     role: Role
+    standing: Standing
+    """What is left of what the key may ask for; it has not been asked yet whether this request is admitted."""
 
     def require(self, role: Role) -> None:
         """See to it that the caller may do what ``role`` may.
@@ -36,8 +40,8 @@ class Caller:
             raise Forbidden(f"this needs a key with the role {role}; yours has the role {self.role}")
 
 
-def authenticate(database: Database, authorization: str) -> Caller:
-    """The bearer of the key in an ``Authorization`` header (RFC 6750, section 2.1).
+def authenticate(database: Database, authorization: str, limit: Limit, now: datetime) -> Caller:
+    """The bearer of the key in an ``Authorization`` header (RFC 6750, section 2.1), who takes one request of ``limit``.
 
     Raises:
         Unauthorised: There is no key, or it is unknown or revoked: which of these is not said.
@@ -46,7 +50,16 @@ def authenticate(database: Database, authorization: str) -> Caller:
     if scheme.lower() != SCHEME.lower() or not key.strip():
         raise Unauthorised("send an API key: Authorization: Bearer <key>")
     with database.worker() as conn:  # no workspace is set yet: the function sees keys, this role sees no row
-        found = conn.execute(text("SELECT * FROM authenticate(:hash)"), {"hash": key_hash(key.strip())}).first()
+        found = conn.execute(
+            _AUTHENTICATE,
+            {"hash": key_hash(key.strip()), "now": now, "rate": limit.rate_per_s, "burst": limit.burst},
+        ).first()
     if found is None:
         raise Unauthorised("the API key is unknown or revoked")
-    return Caller(str(found.key_id), found.workspace, Role(found.role))
+    standing = Standing(Limit(found.rate_per_s, found.burst), now, found.full_at, found.admitted)
+    return Caller(str(found.key_id), found.workspace, Role(found.role), standing)
+
+
+_AUTHENTICATE = text("""
+    SELECT * FROM authenticate(:hash, CAST(:now AS timestamptz), CAST(:rate AS float8), CAST(:burst AS integer))
+""")

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from cadenza.api.limits import Limit
 from cadenza.campaigns.approval import Approvals
 from cadenza.campaigns.assignment import LeadAssignment
 from cadenza.campaigns.automation import Automation
@@ -19,6 +20,7 @@ from cadenza.campaigns.consent import Suppressions
 from cadenza.campaigns.content import Contents
 from cadenza.campaigns.editing import CampaignEdits
 from cadenza.campaigns.erasure import Erasure
+from cadenza.campaigns.keys import ApiKeys
 from cadenza.campaigns.senders import Senders
 from cadenza.campaigns.service import Campaigns
 from cadenza.contacts.service import People
@@ -93,6 +95,8 @@ class Office:
     passwords: Passwords
     public_url: str
     installation: Installation
+    limit: Limit
+    """What each API key may ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,11 @@ class Desk:
         """The workspace's automatic work."""
         office = self.office
         return Automation(office.database, office.creation_queue, self.workspace_id, self.key_id, office.clock)
+
+    @property
+    def keys(self) -> ApiKeys:
+        """The workspace's API keys."""
+        return ApiKeys(self.office.database, self.workspace_id, self.key_id, self.office.clock)
 
     @property
     def erasure(self) -> Erasure:

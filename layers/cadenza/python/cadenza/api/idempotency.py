@@ -32,7 +32,7 @@ _POINTER: Final = "/idempotency-key"
 
 _STRING: Final = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])*)"')
 """A string of a structured field (RFC 9651, section 3.3.3), which is what the draft asks for."""
-_BARE: Final = re.compile(r"[\w.~:/+=@-]+", re.ASCII)
+_BARE: Final = re.compile(r"[A-Za-z0-9_.~:/+=@-]+")
 """What clients send who never heard of those."""
 _MAX_LENGTH: Final = 255
 
@@ -42,7 +42,12 @@ PARAMETER: Final[Mapping[str, object]] = {
     "required": False,
     "description": "A key of the caller's own choice, such as a UUID. For 24 hours the same request under the same key "
     "is carried out once, and answered with the first answer and the header `idempotent-replayed: true`.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": _MAX_LENGTH},
+    "schema": {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": _MAX_LENGTH,
+        "pattern": rf"^(\"([ !#-\[\]-~]|\\[\"\\])+\"|{_BARE.pattern})$",
+    },
 }
 """How the API's document describes it."""
 
@@ -75,8 +80,18 @@ def request_hash(event: BaseProxyEvent) -> str:
     return digest.hexdigest()
 
 
-def once(desk: Desk, event: BaseProxyEvent, header: str, carry_out: Callable[[Desk], Response[Any]]) -> Response[Any]:
+def once(
+    desk: Desk,
+    event: BaseProxyEvent,
+    header: str,
+    carry_out: Callable[[Desk], Response[Any]],
+    *,
+    keeps: bool = True,
+) -> Response[Any]:
     """Carry a request out at the desk that ``carry_out`` is given, or answer as it has been answered.
+
+    Without ``keeps`` the answer is not kept, because it holds a secret: whoever repeats the request hears that it has
+    been carried out.
 
     Raises:
         InvalidInput: The key is malformed.
@@ -86,7 +101,7 @@ def once(desk: Desk, event: BaseProxyEvent, header: str, carry_out: Callable[[De
         verdict = idempotency.claim(conn, request, desk.now())
     match verdict:
         case Claimed():
-            return _carried_out(desk, verdict, carry_out)
+            return _carried_out(desk, verdict, carry_out, keeps=keeps)
         case Answered():
             headers: dict[str, str | list[str]] = {REPLAYED: "true"}
             return Response(verdict.status, verdict.media_type, verdict.answer, headers)
@@ -107,7 +122,9 @@ def once(desk: Desk, event: BaseProxyEvent, header: str, carry_out: Callable[[De
             assert_never(verdict)
 
 
-def _carried_out(desk: Desk, claimed: Claimed, carry_out: Callable[[Desk], Response[Any]]) -> Response[Any]:
+def _carried_out(
+    desk: Desk, claimed: Claimed, carry_out: Callable[[Desk], Response[Any]], *, keeps: bool
+) -> Response[Any]:
     database = desk.office.database
     fenced = database.ending_with(lambda conn: idempotency.carry_out(conn, claimed, desk.now()))
     succeeded = False
@@ -119,7 +136,7 @@ def _carried_out(desk: Desk, claimed: Claimed, carry_out: Callable[[Desk], Respo
             # Should the database be away, the lease will end the claim.
             with suppress(Retryable), desk.transaction() as conn:
                 idempotency.give_back(conn, claimed)
-    if succeeded:
+    if succeeded and keeps:
         _keep(desk, claimed, response)
     return response
 

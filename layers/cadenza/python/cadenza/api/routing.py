@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, TypeVar, cast
@@ -27,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from cadenza.api import idempotency, models
 from cadenza.api.auth import authenticate
 from cadenza.api.desk import Desk, Office
+from cadenza.api.limits import Standing
 from cadenza.core.db import sqlstate
 from cadenza.core.errors import CadenzaError, FieldProblem, InvalidInput, Retryable
 from cadenza.core.log import get_logger
@@ -38,6 +41,7 @@ from cadenza.planning.model import json_pointer
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 
 F = TypeVar("F", bound=Callable[..., object])
+E = TypeVar("E", bound=Exception)
 
 ROLE = "x-required-role"
 """Where the API's document says which role an operation needs; operations without it are open to everybody."""
@@ -45,6 +49,12 @@ MEDIA = "x-media-types"
 """Where the API's document says which bodies an operation takes that are no JSON object."""
 CREATES = "x-creates"
 """Where the API's document says which operations take an Idempotency-Key."""
+SHOWN_ONCE = "x-shown-once"
+"""Where the API's document says whose answer is not kept for who asks again under an Idempotency-Key."""
+ANSWERED_AS = "x-answered-as"
+"""Where an operation says, on the way to the document, of which types its answers are."""
+ABOUT = "x-about"
+"""Where an operation says what its tag is about, on the way to the document: the first line of its module."""
 SECURITY_SCHEME = "api_key"
 
 WITH_BODY = frozenset({"PATCH", "POST", "PUT"})
@@ -67,6 +77,7 @@ _SAYS: Mapping[HTTPStatus, str] = {
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not of a type that this takes.",
     HTTPStatus.UNPROCESSABLE_ENTITY: "The Idempotency-Key is that of another request.",
     HTTPStatus.PRECONDITION_REQUIRED: "Say in `If-Match` which version you have read.",
+    HTTPStatus.TOO_MANY_REQUESTS: "The key asks more often than it may: try again after `Retry-After` seconds.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database is away or waking up: try again after `Retry-After` seconds.",
 }
 
@@ -96,19 +107,26 @@ class Operations(Router):
         creates: bool = False,
         also: Mapping[HTTPStatus, type[models.Answer]] | None = None,
         database_away: DatabaseAway | None = None,
+        shown_once: bool = False,
+        headers: tuple[str, ...] = (),
+        answered_as: tuple[str, ...] = (),
     ) -> Callable[[F], F]:
         """Register a route. Its summary is its docstring's first line; ``role`` None opens it to everybody.
 
         ``problems`` are its own; those that any route with its traits can answer are added. ``media`` are the types of
         a body that is no JSON object: the route reads it as a `Sheet`. A route that ``creates``, as each does that
-        answers 201 or 202, is carried out once an Idempotency-Key. ``also`` are answers of other statuses that are no
-        problems. A route with ``database_away`` must answer within seconds: its caller is looked up without patience,
-        and if the database does not answer, this does, to whomever has asked.
+        answers 201 or 202, is carried out once an Idempotency-Key; what it answers is kept for that, unless it is
+        ``shown_once``. ``headers`` are those of its answers that its traits do not tell, ``answered_as`` their media
+        types, if they are not JSON alone. ``also`` are answers of other statuses that are no problems. A route with
+        ``database_away`` must answer within seconds: its caller is looked up without patience, and if the database does
+        not answer, this does, to whomever has asked.
         """
         creates = creates or answers in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 
         def register(function: F) -> F:
             self.paths.append((method, path))
+            about = (sys.modules[function.__module__].__doc__ or "").partition("\n")[0]
+            summary, _, more = inspect.cleandoc(function.__doc__ or "").partition("\n")
             own = (*problems, HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY) if creates else problems
             responses = _responses(method, path, role, answers, own)
             for status, answer in (also or {}).items():
@@ -116,18 +134,23 @@ class Operations(Router):
                 responses[int(status)] = {"description": _SAYS[status], "content": content}
             if database_away is not None:
                 self.hasty[function.__name__] = database_away
+            responses[int(answers)]["headers"] = {name: {} for name in headers}
             route = self.route(
                 path,
                 method,
-                summary=(function.__doc__ or "").partition("\n")[0],
+                summary=summary,
+                description=more.strip(),
                 responses=responses,
                 status_code=answers,
                 tags=[self._tag],
                 operation_id=function.__name__,
                 security=[{SECURITY_SCHEME: []}] if role else None,
-                openapi_extensions=({ROLE: role.value} if role else {})
+                openapi_extensions={ABOUT: about}
+                | ({ROLE: role.value} if role else {})
                 | ({MEDIA: list(media)} if media else {})
-                | ({CREATES: True} if creates else {}),
+                | ({CREATES: True} if creates else {})
+                | ({ANSWERED_AS: list(answered_as)} if answered_as else {})
+                | ({SHOWN_ONCE: True} if shown_once else {}),
             )
             return route(function)
 
@@ -139,7 +162,8 @@ def _responses(
 ) -> dict[int, OpenAPIResponse]:
     found = set(problems)
     if role is not None:
-        found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.SERVICE_UNAVAILABLE}
+        found |= {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED}
+        found |= {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
         if role is not Role.VIEWER:
             found.add(HTTPStatus.FORBIDDEN)
     if "<" in path:
@@ -189,13 +213,19 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
     right_answers = OpenAPIResponseValidationMiddleware(has_response_validation_error=True)
     hasty = {name: answer for concept in concepts for name, answer in concept.hasty.items()}
     app.use(
-        [_admission(office, hasty), _in_bounds, _json_only, _once, OpenAPIRequestValidationMiddleware(), right_answers]
+        [
+            _admission(office, _Paths(concepts), hasty),
+            _in_bounds,
+            _json_only,
+            _once,
+            OpenAPIRequestValidationMiddleware(),
+            right_answers,
+        ]
     )
-    app.not_found(_not_found(app, concepts))
-    app.exception_handler(CadenzaError)(_refused)
-    app.exception_handler(RequestValidationError)(_malformed)
+    app.exception_handler(CadenzaError)(_telling(app, _refused))
+    app.exception_handler(RequestValidationError)(_telling(app, _malformed))
     app.exception_handler(ResponseValidationError)(_wrong_answer)
-    app.exception_handler(DBAPIError)(_database_refused)
+    app.exception_handler(DBAPIError)(_telling(app, _database_refused))
     return app
 
 
@@ -203,34 +233,35 @@ def application(office: Office, *concepts: Operations) -> APIGatewayHttpResolver
 
 
 def _admission(
-    office: Office, hasty: Mapping[str, DatabaseAway]
+    office: Office, paths: _Paths, hasty: Mapping[str, DatabaseAway]
 ) -> Callable[[APIGatewayHttpResolver, NextMiddleware], Response[Any]]:
     def admit(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
         """Let in who may do this, and give them a desk."""
         route = cast("Route", app.context["_route"])
-        role = _required_role(route)
+        if not paths.are_of(route, app.current_event):  # the rest of the request does not matter
+            return paths.unknown(app.current_event)
+        traits = route.openapi_extensions or {}
+        role = Role(traits[ROLE]) if ROLE in traits else None
         if role is not None:
             authorization = app.current_event.headers.get("authorization", "")
-            if (database_away := hasty.get(route.operation_id or "")) is not None:
-                try:
-                    caller = authenticate(office.installation.database, authorization)
-                except (Retryable, DBAPIError, OSError):
-                    get_logger().exception("request.database_away")
-                    return database_away()
-            else:
-                caller = authenticate(office.database, authorization)
+            database_away = hasty.get(route.operation_id or "")
+            database = office.database if database_away is None else office.installation.database
+            try:
+                caller = authenticate(database, authorization, office.limit, office.clock())
+            except (Retryable, DBAPIError, OSError):
+                if database_away is None:
+                    raise
+                get_logger().exception("request.database_away")
+                return database_away()
+            app.append_context(standing=caller.standing)
+            caller.standing.admit()
             caller.require(role)
             get_logger().append_keys(workspace_id=str(caller.workspace_id), key_id=caller.key_id)
             correlation_id = app.current_event.request_context.request_id
             app.append_context(desk=Desk(office, caller.workspace_id, correlation_id, UUID(caller.key_id)))
-        return next_middleware(app)
+        return _told(app, cast("Response[Any]", next_middleware(app)))
 
     return admit
-
-
-def _required_role(route: Route) -> Role | None:
-    role: str | None = (route.openapi_extensions or {}).get(ROLE)
-    return Role(role) if role else None
 
 
 def _in_bounds(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
@@ -270,16 +301,17 @@ def _json_only(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> 
 
 def _once(app: APIGatewayHttpResolver, next_middleware: NextMiddleware) -> Response[Any]:
     """Carry out once what creates, if the caller has given it a key."""
-    creates = (cast("Route", app.context["_route"]).openapi_extensions or {}).get(CREATES)
+    traits = cast("Route", app.context["_route"]).openapi_extensions or {}
     header = app.current_event.headers.get(idempotency.HEADER)
-    if not creates or header is None:
+    if not traits.get(CREATES) or header is None:
         return next_middleware(app)
 
     def carry_out(desk: Desk) -> Response[Any]:
         app.append_context(desk=desk)
         return next_middleware(app)
 
-    return idempotency.once(cast("Desk", app.context["desk"]), app.current_event, header, carry_out)
+    keeps = not traits.get(SHOWN_ONCE)
+    return idempotency.once(cast("Desk", app.context["desk"]), app.current_event, header, carry_out, keeps=keeps)
 
 
 def _media_type(event: BaseProxyEvent) -> str:
@@ -294,6 +326,21 @@ def _sheet(event: BaseProxyEvent) -> SheetBody:
 
 
 # --- on the way out ----------------------------------------------------------------------------------------------
+
+
+def _told(app: APIGatewayHttpResolver, response: Response[Any]) -> Response[Any]:
+    """Say with the answer how much its key may still ask for."""
+    standing = cast("Standing | None", app.context.get("standing"))
+    if standing is not None:
+        response.headers.update(standing.headers())
+    return response
+
+
+def _telling(app: APIGatewayHttpResolver, answer: Callable[[E], Response[Any]]) -> Callable[[E], Response[Any]]:
+    def tell(error: E) -> Response[Any]:
+        return _told(app, answer(error))
+
+    return tell
 
 
 def _response(found: Problem) -> Response[Any]:
@@ -325,20 +372,30 @@ def _database_refused(error: DBAPIError) -> Response[Any]:
     return _refused(InvalidInput("a value is out of range, or contains a NUL character"))
 
 
-def _not_found(app: APIGatewayHttpResolver, concepts: tuple[Operations, ...]) -> Callable[..., Response[Any]]:
-    known = [(method, re.compile(pattern)) for method, pattern in _patterns(concepts)]
+class _Paths:
+    """Which methods a path has. A path that is written out is that one, and none whose id it might be."""
 
-    def answer(_: Exception) -> Response[Any]:
-        """Tell a wrong method from a wrong path."""
-        allowed = {method for method, pattern in known if pattern.fullmatch(app.current_event.path)}
-        if not allowed:
+    def __init__(self, concepts: tuple[Operations, ...]) -> None:
+        self._literal: dict[str, set[str]] = {}
+        self._patterns: list[tuple[str, re.Pattern[str]]] = []
+        for method, path in (one for concept in concepts for one in concept.paths):
+            if "<" in path:
+                self._patterns.append((method, re.compile(re.sub(r"<\w+>", "[^/]+", re.escape(path)))))
+            else:
+                self._literal.setdefault(path, set()).add(method)
+
+    def methods(self, path: str) -> set[str]:
+        """Those that it knows; none: there is no such path."""
+        return self._literal.get(path) or {method for method, pattern in self._patterns if pattern.fullmatch(path)}
+
+    def are_of(self, route: Route, event: BaseProxyEvent) -> bool:
+        """Whether the route that was found is the request's."""
+        is_ours = ABOUT in (route.openapi_extensions or {})
+        return is_ours and event.http_method in self.methods(event.path)
+
+    def unknown(self, event: BaseProxyEvent) -> Response[Any]:
+        """Tell a wrong method from a wrong path, such as one with an id that can be none."""
+        allowed = self.methods(event.path)
+        if not allowed or event.http_method in allowed:
             return _response(problem(HTTPStatus.NOT_FOUND, "no such path"))
         return _response(problem(HTTPStatus.METHOD_NOT_ALLOWED, headers={"allow": ", ".join(sorted(allowed))}))
-
-    return answer
-
-
-def _patterns(concepts: tuple[Operations, ...]) -> Iterator[tuple[str, str]]:
-    for concept in concepts:
-        for method, path in concept.paths:
-            yield method, re.sub(r"<\w+>", "[^/]+", re.escape(path))

@@ -1,31 +1,26 @@
-"""What the installation's owner does: reach the database above all walls, make workspaces, hand out their API keys."""
+"""What the installation's owner does: reach the database above all walls, make workspaces with their first API keys."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import ssl
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 from sqlalchemy import URL, Connection, insert
 
+from cadenza.campaigns.keys import NewApiKey, make_key
 from cadenza.core import aws
 from cadenza.core.db import DRIVER, Database
 from cadenza.core.errors import ConfigurationError
 from cadenza.core.ids import SYSTEM_WORKSPACE, WorkspaceId, new_id
 from cadenza.core.settings import MigrateSettings
 from cadenza.core.states import Role
-from cadenza.core.tables import api_keys, automation_settings, workspaces
-
-KEY_PREFIX = "cad_"
-"""Makes a key that leaked into a log or a repository easy to find."""
-_KEY_BYTES = 32
+from cadenza.core.tables import automation_settings, workspaces
 
 OWNER_PATIENCE_S = 120.0
 """At the first deployment the cluster may just have been born."""
@@ -116,17 +111,5 @@ def create_workspace(conn: Connection, name: str, now: datetime) -> NewWorkspace
     workspace_id = WorkspaceId(new_id())
     conn.execute(insert(workspaces), {"id": workspace_id, "name": name, "created_at": now})
     conn.execute(insert(automation_settings), {"workspace_id": workspace_id, "updated_at": now})
-    return NewWorkspace(workspace_id, create_key(conn, workspace_id, Role.ADMIN, "first key", now))
-
-
-def create_key(conn: Connection, workspace_id: WorkspaceId, role: Role, name: str, now: datetime) -> str:
-    """Add an API key and return it; it cannot be read again."""
-    key = KEY_PREFIX + secrets.token_urlsafe(_KEY_BYTES)
-    row = {"id": new_id(), "workspace_id": workspace_id, "name": name, "key_hash": key_hash(key), "role": role}
-    conn.execute(insert(api_keys), row | {"created_at": now})
-    return key
-
-
-def key_hash(key: str) -> str:
-    """SHA-256 of a key, in hex: how it is stored and looked up. 256 random bits need no salt and no slow hash."""
-    return sha256(key.encode()).hexdigest()
+    first = make_key(conn, workspace_id, NewApiKey(name="first key", role=Role.ADMIN), now)
+    return NewWorkspace(workspace_id, first.key)

@@ -7,11 +7,12 @@ from typing import Annotated, Final, Self
 from zoneinfo import ZoneInfo
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
 from cadenza.contacts import addresses
 from cadenza.contacts.countries import known_country
 from cadenza.core.ids import LeadId
+from cadenza.core.instants import Instant
 from cadenza.core.states import ConsentBasis, SuppressionChannel
 
 
@@ -55,7 +56,7 @@ class Consent(BaseModel):
 
     basis: ConsentBasis = ConsentBasis.NONE
     source: Line = ""
-    at: AwareDatetime | None = None
+    at: Instant | None = None
 
     @model_validator(mode="after")
     def _provable(self) -> Self:
@@ -107,7 +108,7 @@ class WantedHold(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    until: AwareDatetime | None = None
+    until: Instant | None = None
     reason: Line = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
@@ -90,14 +91,8 @@ class People:
         Raises:
             NotFound: No such contact.
         """
-        now = self.clock()
         with self._transaction() as conn:
-            if store.find(conn, contact_id) is None:
-                raise NotFound("contact", contact_id)
-            found = holds.of_contact(conn, contact_id)
-        if found is None or found.until <= now:
-            return HoldStatus()
-        return HoldStatus(until=found.until, reason=found.reason, created_at=found.created_at)
+            return held(conn, contact_id, self.clock())
 
     def _lock(self, conn: Connection, contact_id: ContactId) -> store.Reach:
         found = store.lock(conn, contact_id)
@@ -130,3 +125,17 @@ class People:
                 problem = FieldProblem("/email", "taken; find its contact with GET /v1/contacts?email=…")
                 raise Conflict("there is a contact with this address", (problem,)) from error
             raise
+
+
+def held(conn: Connection, contact_id: ContactId, now: datetime) -> HoldStatus:
+    """The person's hold. One that has passed is none.
+
+    Raises:
+        NotFound: No such contact.
+    """
+    if store.find(conn, contact_id) is None:
+        raise NotFound("contact", contact_id)
+    found = holds.of_contact(conn, contact_id)
+    if found is None or found.until <= now:
+        return HoldStatus()
+    return HoldStatus(until=found.until, reason=found.reason, created_at=found.created_at)

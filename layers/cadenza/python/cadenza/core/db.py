@@ -83,6 +83,7 @@ class Database:
         self.engine = create_engine(
             self.url, connect_args=connect_args or {}, pool_size=1, max_overflow=8, pool_pre_ping=True
         )
+        self._beginning: Callable[[Connection], None] | None = None
         self._ending: Callable[[Connection], None] | None = None
         _remember_statements(self.engine.dialect.dbapi)
         event.listen(self.engine, "do_connect", self._connector(password, patience_s))
@@ -132,9 +133,17 @@ class Database:
             connection.execute(
                 text("SELECT set_config('cadenza.workspace_id', :workspace, true)"), {"workspace": str(workspace)}
             )
+            if self._beginning is not None:
+                self._beginning(connection)
             yield connection
             if self._ending is not None:
                 self._ending(connection)
+
+    def beginning_with(self, beginning: Callable[[Connection], None]) -> Database:
+        """The same database; its `workspace` transactions call ``beginning`` before anything else."""
+        same = copy(self)
+        same._beginning = beginning  # noqa: SLF001 - one of ours
+        return same
 
     def ending_with(self, ending: Callable[[Connection], None]) -> Database:
         """The same database; its `workspace` transactions call ``ending`` before they commit."""

@@ -1,7 +1,8 @@
 """The one root of Cadenza's errors, and the few kinds that callers tell apart.
 
 Permanent outcomes of a send or a job are values, not errors (see ``delivery`` and ``campaigns.jobs``). What is raised
-is either the caller's fault (`InvalidInput`, `NotFound`, `Conflict`, `Unauthorised`, `Forbidden`) or trouble worth
+is either the caller's fault (`InvalidInput`, `NotFound`, `Conflict`, `Unauthorised`, `Forbidden`,
+`TooManyRequests`) or trouble worth
 another try (`Retryable`).
 """
 
@@ -70,6 +71,15 @@ class Unauthorised(CadenzaError):  # noqa: N818
 
 class Forbidden(CadenzaError):  # noqa: N818
     """Valid credentials without the right."""
+
+
+class TooManyRequests(CadenzaError):  # noqa: N818
+    """The caller asks more often than it may; the next request is admitted in ``retry_after_s`` seconds."""
+
+    def __init__(self, detail: str, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
 
 
 class Retryable(CadenzaError):  # noqa: N818

@@ -15,6 +15,7 @@ from cadenza.core.errors import (
     NotFound,
     Overtaken,
     Retryable,
+    TooManyRequests,
     Unauthorised,
 )
 
@@ -55,21 +56,26 @@ def problem_for(error: Exception, *, challenge: str = "Bearer") -> Problem:
             return problem(HTTPStatus.BAD_REQUEST, error.detail, errors=error.problems)
         case Unauthorised():
             return problem(HTTPStatus.UNAUTHORIZED, str(error), headers={"www-authenticate": challenge})
-        case Forbidden():
-            return problem(HTTPStatus.FORBIDDEN, str(error))
-        case NotFound():
-            return problem(HTTPStatus.NOT_FOUND, str(error))
+        case Forbidden() | NotFound():
+            status = HTTPStatus.FORBIDDEN if isinstance(error, Forbidden) else HTTPStatus.NOT_FOUND
+            return problem(status, str(error))
         case Conflict():
             return problem(HTTPStatus.CONFLICT, error.detail, errors=error.problems)
         case Overtaken():
             # RFC 9110 §15.5.13, RFC 6585 §3
             status = HTTPStatus.PRECONDITION_REQUIRED if error.missing else HTTPStatus.PRECONDITION_FAILED
             return problem(status, error.detail, errors=[FieldProblem("/If-Match", error.detail)])
+        case TooManyRequests():
+            return _later(HTTPStatus.TOO_MANY_REQUESTS, error.retry_after_s, error.detail)  # RFC 6585 §4
         case Retryable():
-            wait_s = DEFAULT_RETRY_AFTER_S if error.retry_after_s is None else max(1, ceil(error.retry_after_s))
-            return problem(HTTPStatus.SERVICE_UNAVAILABLE, headers={"retry-after": str(wait_s)})
+            return _later(HTTPStatus.SERVICE_UNAVAILABLE, error.retry_after_s)
         case _:
             return problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _later(status: HTTPStatus, wait_s: float | None, detail: str = "") -> Problem:
+    seconds = DEFAULT_RETRY_AFTER_S if wait_s is None else max(1, ceil(wait_s))
+    return problem(status, detail, headers={"retry-after": str(seconds)})
 
 
 def field_problems(error: ValidationError) -> tuple[FieldProblem, ...]:

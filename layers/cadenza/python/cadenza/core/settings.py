@@ -143,6 +143,11 @@ class ApiSettings(
 ):
     """Settings of functions/api."""
 
+    api_rate_per_s: float = Field(default=25, ge=0.01, le=10_000)
+    """How many requests a second an API key may make in the long run; a key of its own may have less."""
+    api_burst: int = Field(default=250, ge=1, le=100_000)
+    """How many requests an API key may make at once."""
+
 
 class AnalyzeSettings(DatabaseSettings, LeadQueue, CreationQueue, AiSettings, CrawlSettings, MailboxSettings):
     """Settings of functions/analyze."""

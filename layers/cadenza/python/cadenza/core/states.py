@@ -413,6 +413,8 @@ class AuditAct(StrEnum):
     JOBS_RETRIED = "jobs_retried"
     DEAD_LETTERS_REDRIVEN = "dead_letters_redriven"
     DEAD_LETTERS_PURGED = "dead_letters_purged"
+    API_KEY_CREATED = "api_key_created"
+    API_KEY_REVOKED = "api_key_revoked"
 
 
 class Role(StrEnum):

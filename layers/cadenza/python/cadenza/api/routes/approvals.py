@@ -11,7 +11,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from cadenza.api import approval_models, etags, models, queries
 from cadenza.api.desk import Desk
-from cadenza.api.etags import IfMatch
+from cadenza.api.etags import IfMatch, versions
 from cadenza.api.models import Page
 from cadenza.api.preview_models import Preview, PreviewFinding
 from cadenza.api.reading import Slice
@@ -72,7 +72,7 @@ def get_enrolment_plan(desk: At, enrolment_id: Id) -> Response[models.Plan]:
     """Show the plan that an enrolment has; its `etag` is what a change of it must name."""
     with desk.transaction() as conn:
         plan = queries.plan_of(conn, enrolment_id)
-    return Response(HTTPStatus.OK, "application/json", plan, etags.etag(plan.hash))
+    return Response(HTTPStatus.OK, "application/json", plan, etags.named(plan.hash))
 
 
 @routes.operation(
@@ -88,11 +88,11 @@ def put_enrolment_plan(
     if_match: IfMatch = None,
 ) -> Response[approval_models.EditedPlan]:
     """Replace a draft's plan. Errors refuse it; what else is to be said about it stands in the answer."""
-    found = desk.approvals.edit(EnrolmentId(enrolment_id), changed.plan, etags.seen(if_match))
+    found = desk.approvals.edit(EnrolmentId(enrolment_id), changed.plan, versions(if_match))
     with desk.transaction() as conn:
         plan = queries.plan_of(conn, enrolment_id)
     edited = approval_models.EditedPlan(**dict(plan), findings=_told(found))
-    return Response(HTTPStatus.OK, "application/json", edited, etags.etag(plan.hash))
+    return Response(HTTPStatus.OK, "application/json", edited, etags.named(plan.hash))
 
 
 @routes.operation("POST", "/v1/enrolments/<enrolment_id>/approve", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))

@@ -41,7 +41,7 @@ def change_campaign(
     if_match: IfMatch = None,
 ) -> Response[models.CampaignDetail]:
     """Change what is given of a draft; of a campaign that is no draft, `name` and `daily_cap` only."""
-    desk.edits.change(CampaignId(campaign_id), change, etags.seen(if_match))
+    desk.edits.change(CampaignId(campaign_id), change, etags.versions(if_match))
     return tagged_campaign(desk, campaign_id)
 
 

@@ -122,7 +122,7 @@ def tagged_campaign(desk: Desk, campaign_id: UUID) -> Response[models.CampaignDe
     """The campaign, with the version of what can be edited of it."""
     with desk.transaction() as conn:
         detail, version = queries.campaign_detail(conn, campaign_id), store.find(conn, CampaignId(campaign_id))
-    headers = {} if version is None else etags.etag(tag_of(version.said))
+    headers = {} if version is None else etags.named(tag_of(version.said))
     return Response(HTTPStatus.OK, "application/json", detail, headers)
 
 

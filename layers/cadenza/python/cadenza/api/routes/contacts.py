@@ -10,6 +10,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from cadenza.api import models, people_queries
+from cadenza.api.desk import Desk
+from cadenza.api.etags import Editable, IfMatch
 from cadenza.api.models import Page
 from cadenza.api.people_queries import ContactFilter
 from cadenza.api.reading import Slice
@@ -18,6 +20,8 @@ from cadenza.api.routing import At, Operations
 from cadenza.campaigns.erasure import Erased
 from cadenza.campaigns.personal_data import PersonalData, personal_data
 from cadenza.contacts.people import ContactChange, HoldStatus, NewContact, WantedHold
+from cadenza.contacts.service import held
+from cadenza.core import tables
 from cadenza.core.errors import NotFound
 from cadenza.core.ids import ContactId
 from cadenza.core.states import Role
@@ -29,6 +33,9 @@ Id = Annotated[UUID, Path()]
 # An empty body is read, so that a person who is not there is said to be missing before the body is.
 NO_CHANGE = ContactChange()
 NO_HOLD = WantedHold()
+
+CONTACT = Editable(tables.contacts, people_queries.contact, ContactChange.model_fields)
+CHANGED = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
 
 
 @routes.operation("GET", "/v1/contacts", role=Role.VIEWER)
@@ -52,49 +59,59 @@ def add_contact(desk: At, contact: Annotated[NewContact, Body()]) -> models.Cont
     """Add a person by hand."""
     contact_id = desk.people.add(contact)
     desk.automation.look_around(desk.correlation_id)
-    return _contact(desk, contact_id)
+    with desk.transaction() as conn:
+        return people_queries.contact(conn, contact_id)
 
 
 @routes.operation("GET", "/v1/contacts/<contact_id>", role=Role.VIEWER)
-def get_contact(desk: At, contact_id: Id) -> models.Contact:
+def get_contact(desk: At, contact_id: Id) -> Response[models.Contact]:
     """Show a person, and whether they may be written to."""
-    return _contact(desk, contact_id)
+    return CONTACT.read(desk, contact_id)
 
 
-@routes.operation("PATCH", "/v1/contacts/<contact_id>", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))
-def change_contact(desk: At, contact_id: Id, change: Annotated[ContactChange, Body()] = NO_CHANGE) -> models.Contact:
+@routes.operation("PATCH", "/v1/contacts/<contact_id>", role=Role.OPERATOR, problems=CHANGED)
+def change_contact(
+    desk: At, contact_id: Id, change: Annotated[ContactChange, Body()] = NO_CHANGE, if_match: IfMatch = None
+) -> Response[models.Contact]:
     """Change what is named of a person; what is not named stays."""
-    desk.people.change(ContactId(contact_id), change)
+    CONTACT.at(desk, contact_id, if_match).people.change(ContactId(contact_id), change)
     desk.automation.look_around(desk.correlation_id)
-    return _contact(desk, contact_id)
-
-
-def _contact(desk: At, contact_id: UUID) -> models.Contact:
-    with desk.transaction() as conn:
-        return people_queries.contact(conn, contact_id)
+    return CONTACT.read(desk, contact_id)
 
 
 # --- holds -------------------------------------------------------------------------------------------------------
 
 
 @routes.operation("GET", "/v1/contacts/<contact_id>/hold", role=Role.VIEWER)
-def get_hold(desk: At, contact_id: Id) -> HoldStatus:
+def get_hold(desk: At, contact_id: Id) -> Response[HoldStatus]:
     """Show until when nothing goes to a person."""
-    return desk.people.held(ContactId(contact_id))
+    return _hold(desk).read(desk, contact_id)
 
 
-@routes.operation("PUT", "/v1/contacts/<contact_id>/hold", role=Role.OPERATOR, problems=(HTTPStatus.CONFLICT,))
-def put_hold(desk: At, contact_id: Id, hold: Annotated[WantedHold, Body()] = NO_HOLD) -> HoldStatus:
+@routes.operation("PUT", "/v1/contacts/<contact_id>/hold", role=Role.OPERATOR, problems=CHANGED)
+def put_hold(
+    desk: At, contact_id: Id, hold: Annotated[WantedHold, Body()] = NO_HOLD, if_match: IfMatch = None
+) -> Response[HoldStatus]:
     """Leave a person alone until then, in all campaigns; it replaces the hold that there is."""
-    desk.people.hold(ContactId(contact_id), hold)
-    return desk.people.held(ContactId(contact_id))
+    _hold(desk).at(desk, contact_id, if_match).people.hold(ContactId(contact_id), hold)
+    return _hold(desk).read(desk, contact_id)
 
 
-@routes.operation("DELETE", "/v1/contacts/<contact_id>/hold", role=Role.OPERATOR, answers=HTTPStatus.NO_CONTENT)
-def end_hold(desk: At, contact_id: Id) -> Response[str]:
+@routes.operation(
+    "DELETE",
+    "/v1/contacts/<contact_id>/hold",
+    role=Role.OPERATOR,
+    answers=HTTPStatus.NO_CONTENT,
+    problems=(HTTPStatus.PRECONDITION_FAILED,),
+)
+def end_hold(desk: At, contact_id: Id, if_match: IfMatch = None) -> Response[str]:
     """End a person's hold; what it has put off keeps its new time."""
-    desk.people.release(ContactId(contact_id))
+    _hold(desk).at(desk, contact_id, if_match).people.release(ContactId(contact_id))
     return Response(HTTPStatus.NO_CONTENT, body="")
+
+
+def _hold(desk: Desk) -> Editable[HoldStatus]:
+    return Editable(tables.contacts, lambda conn, contact_id: held(conn, ContactId(contact_id), desk.now()))
 
 
 # --- rights ------------------------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def get_template(desk: At, template_id: Id) -> Response[content_models.Template]
     """Show a template; its `etag` is what a change of it must name."""
     with desk.transaction() as conn:
         found = content_queries.template(conn, template_id)
-    return Response(HTTPStatus.OK, "application/json", found, etags.etag(tag_of(found.editable)))
+    return Response(HTTPStatus.OK, "application/json", found, etags.named(tag_of(found.editable)))
 
 
 @routes.operation("PATCH", "/v1/templates/<template_id>", role=Role.OPERATOR, problems=OVERTAKEN)
@@ -64,7 +64,7 @@ def change_template(
     if_match: IfMatch = None,
 ) -> Response[content_models.StoredTemplate]:
     """Change what is given of a template. Campaigns that have begun go on sending what they had."""
-    found = desk.contents.change_template(TemplateId(template_id), change, etags.seen(if_match))
+    found = desk.contents.change_template(TemplateId(template_id), change, etags.versions(if_match))
     return _template(desk, template_id, found)
 
 
@@ -103,7 +103,7 @@ def get_workflow(desk: At, workflow_id: Id) -> Response[content_models.Workflow]
     """Show a workflow; its `etag` is what replaces it must name."""
     with desk.transaction() as conn:
         found = content_queries.workflow(conn, workflow_id)
-    return Response(HTTPStatus.OK, "application/json", found, etags.etag(tag_of(found.editable)))
+    return Response(HTTPStatus.OK, "application/json", found, etags.named(tag_of(found.editable)))
 
 
 @routes.operation("PUT", "/v1/workflows/<workflow_id>", role=Role.OPERATOR, problems=OVERTAKEN)
@@ -114,7 +114,7 @@ def replace_workflow(
     if_match: IfMatch = None,
 ) -> Response[content_models.StoredWorkflow]:
     """Replace all of a workflow. Campaigns that have begun go on sending what they had."""
-    found = desk.contents.replace_workflow(WorkflowId(workflow_id), workflow, etags.seen(if_match))
+    found = desk.contents.replace_workflow(WorkflowId(workflow_id), workflow, etags.versions(if_match))
     return _workflow(desk, workflow_id, found)
 
 
@@ -137,7 +137,7 @@ def _template(
     with desk.transaction() as conn:
         stored = content_queries.template(conn, template_id)
     answer = content_models.StoredTemplate(**dict(stored), findings=_told(found))
-    return Response(status, "application/json", answer, etags.etag(tag_of(stored.editable)))
+    return Response(status, "application/json", answer, etags.named(tag_of(stored.editable)))
 
 
 def _workflow(
@@ -146,7 +146,7 @@ def _workflow(
     with desk.transaction() as conn:
         stored = content_queries.workflow(conn, workflow_id)
     answer = content_models.StoredWorkflow(**dict(stored), findings=_told(found))
-    return Response(status, "application/json", answer, etags.etag(tag_of(stored.editable)))
+    return Response(status, "application/json", answer, etags.named(tag_of(stored.editable)))
 
 
 def _told(findings: tuple[Finding, ...]) -> tuple[PreviewFinding, ...]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Final
 from uuid import UUID
 
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
-from pydantic import AwareDatetime
 
 from cadenza.api import ai_models, commands, models, queries
+from cadenza.api.etags import Editable, IfMatch
 from cadenza.api.models import Page
 from cadenza.api.queries import JobFilter
 from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.api.settings_models import AutomationSettings
-from cadenza.core import ai_breaker, ai_usage
+from cadenza.core import ai_breaker, ai_usage, tables
 from cadenza.core.errors import FieldProblem, InvalidInput
 from cadenza.core.ids import JobId
+from cadenza.core.instants import Day, Instant
 from cadenza.core.states import JobKind, JobStatus, Role
 
 routes = Operations("operations")
@@ -36,8 +38,8 @@ def list_jobs(
     contact_id: Annotated[UUID | None, Query()] = None,
     campaign_id: Annotated[UUID | None, Query()] = None,
     reason: Annotated[str | None, Query(description="words of the reason", min_length=1, max_length=200)] = None,
-    since: Annotated[AwareDatetime | None, Query(description="asked for at this instant or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="asked for before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="asked for at this instant or later")] = None,
+    until: Annotated[Instant | None, Query(description="asked for before this instant")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[models.Job]:
@@ -74,8 +76,8 @@ def retry_job(desk: At, job_id: Annotated[UUID, Path()]) -> models.Job:
 @routes.operation("GET", "/v1/ai/usage", role=Role.VIEWER)
 def get_ai_usage(
     desk: At,
-    since: Annotated[date | None, Query(description="first UTC day; a week ago if not given")] = None,
-    until: Annotated[date | None, Query(description="last UTC day; today if not given")] = None,
+    since: Annotated[Day | None, Query(description="first UTC day; a week ago if not given")] = None,
+    until: Annotated[Day | None, Query(description="last UTC day; today if not given")] = None,
 ) -> ai_models.Usage:
     """Show what AI took by day, purpose, model and outcome, what is left of today's budget, and providers that fail."""
     now = desk.now()
@@ -97,18 +99,22 @@ def get_ai_usage(
 # --- settings ----------------------------------------------------------------------------------------------------
 
 
+SETTINGS = Editable(tables.automation_settings, queries.automation_settings)
+
+
 @routes.operation("GET", "/v1/automation/settings", role=Role.VIEWER)
-def get_settings(desk: At) -> AutomationSettings:
+def get_settings(desk: At) -> Response[AutomationSettings]:
     """Show what holds for all campaigns."""
-    with desk.transaction() as conn:
-        return queries.automation_settings(conn, desk.workspace_id)
+    return SETTINGS.read(desk, desk.workspace_id)
 
 
-@routes.operation("PUT", "/v1/automation/settings", role=Role.ADMIN)
-def put_settings(desk: At, settings: Annotated[AutomationSettings, Body()]) -> AutomationSettings:
+@routes.operation("PUT", "/v1/automation/settings", role=Role.ADMIN, problems=(HTTPStatus.PRECONDITION_FAILED,))
+def put_settings(
+    desk: At, settings: Annotated[AutomationSettings, Body()], if_match: IfMatch = None
+) -> Response[AutomationSettings]:
     """Replace what holds for all campaigns; what is left out takes its default."""
-    with desk.transaction() as conn:
+    with SETTINGS.at(desk, desk.workspace_id, if_match).transaction() as conn:
         commands.save_settings(conn, desk.workspace_id, settings, desk.now())
         if settings.enabled is not None:
             desk.automation.turn(conn, "by its settings", enabled=settings.enabled)
-        return queries.automation_settings(conn, desk.workspace_id)
+    return SETTINGS.read(desk, desk.workspace_id)

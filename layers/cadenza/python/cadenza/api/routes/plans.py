@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from http import HTTPStatus
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body
 
 from cadenza.api import plan_models, preview_models
+from cadenza.api.etags import IfNoneMatch, kept
 from cadenza.api.routing import At, Operations
 from cadenza.campaigns.mail_plans import compile_for_mail
 from cadenza.core.errors import FieldProblem, InvalidInput
@@ -24,10 +24,10 @@ routes = Operations("plans")
 SCHEMA_TYPE = "application/schema+json"
 
 
-@routes.operation("GET", "/v1/plans/schema", role=None)
-def get_plan_schema() -> Response[str]:
+@routes.operation("GET", "/v1/plans/schema", role=None, answered_as=(SCHEMA_TYPE,))
+def get_plan_schema(if_none_match: IfNoneMatch = None) -> Response[str]:
     """Describe a plan's JSON (JSON Schema 2020-12)."""
-    return Response(HTTPStatus.OK, SCHEMA_TYPE, json.dumps(json_schema()))
+    return kept(json.dumps(json_schema()), SCHEMA_TYPE, if_none_match)
 
 
 @routes.operation("POST", "/v1/plans/check", role=Role.VIEWER)

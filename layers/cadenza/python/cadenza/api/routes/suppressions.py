@@ -73,7 +73,9 @@ def import_suppressions(desk: At, sheet: Sheet) -> people_models.ImportReport:
     return people_models.ImportReport.of(desk.suppressions.take_list(sheet.text, written))
 
 
-@routes.operation("GET", "/v1/suppressions/export", role=Role.VIEWER)
+@routes.operation(
+    "GET", "/v1/suppressions/export", role=Role.VIEWER, headers=("Link",), answered_as=("application/json", "text/csv")
+)
 def export_suppressions(
     desk: At,
     format: Annotated[ExportFormat, Query()] = ExportFormat.JSON,  # noqa: A002 - the parameter's name in the API

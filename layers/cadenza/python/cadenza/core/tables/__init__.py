@@ -37,7 +37,7 @@ from cadenza.core.tables.operations import (
     jobs,
     legacy_ids,
 )
-from cadenza.core.tables.tenancy import api_keys, automation_settings, workspaces
+from cadenza.core.tables.tenancy import api_keys, automation_settings, key_buckets, workspaces
 
 __all__ = [
     "METADATA",
@@ -64,6 +64,7 @@ __all__ = [
     "idempotency_keys",
     "job_retries",
     "jobs",
+    "key_buckets",
     "lead_analyses",
     "lead_batches",
     "lead_pages",

@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Integer, Numeric, SmallInteger, Table, Text, Time, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Double,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    Time,
+    Uuid,
+    text,
+)
 from sqlalchemy import ForeignKey as References
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -21,7 +36,27 @@ api_keys = Table(
     state("role"),
     instant("created_at"),
     instant("revoked_at", nullable=True),
+    Column(
+        "prefix",
+        Text,
+        nullable=False,
+        server_default=text("''"),
+        comment="how the key begins, for people to tell keys apart",
+    ),
+    Column("rate_per_s", Double, comment="requests a second in the long run; null: the installation's"),
+    Column("burst", Integer, comment="requests at once; null: the installation's"),
+    Column("last_used_on", Date, comment="the UTC day; written once a day"),
     one_of("role", Role),
+)
+Index("ix_api_keys_workspace_id_id", api_keys.c.workspace_id, api_keys.c.id)
+
+key_buckets = Table(
+    "key_buckets",
+    METADATA,
+    Column("key_id", Uuid, References("api_keys.id"), primary_key=True),
+    instant("full_at"),
+    prefixes=["UNLOGGED"],
+    comment="when each API key will have its whole burst again",
 )
 
 automation_settings = Table(
