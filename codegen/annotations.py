@@ -28,7 +28,7 @@ class Notation:
             return self.named(reference(schema))
         for several in ("anyOf", "oneOf", "allOf"):
             if several in schema:
-                return " | ".join(dict.fromkeys(self.of(each) for each in schema[several]))
+                return _union([self.of(each) for each in schema[several]])
         if "const" in schema or "enum" in schema:
             return literal(schema)
         kind = schema.get("type")
@@ -61,9 +61,15 @@ class Notation:
 
     def _mapping(self, schema: Schema) -> str:
         values: object = schema.get("additionalProperties")
-        kept = cast("Schema", values) if isinstance(values, Mapping) else {}
-        key = self.of(schema.get("propertyNames", {"type": "string"}))
+        kept: Schema = cast("Schema", values) if isinstance(values, Mapping) else {}
+        names: Schema = schema.get("propertyNames", {"type": "string"})
+        key = self.of(names)
         return f"{'Mapping' if self.taken else 'dict'}[{key}, {self.of(kept)}]"
+
+
+def _union(types: list[str]) -> str:
+    """Any of them; where any text is, no literal needs to be named."""
+    return " | ".join(each for each in dict.fromkeys(types) if "str" not in types or not each.startswith("Literal['"))
 
 
 def class_name(name: str) -> str:

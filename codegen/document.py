@@ -96,19 +96,17 @@ class Described:
         seen: set[str] = set()
         waiting: list[object] = [schema]
         while waiting:
-            match waiting.pop():
-                case {"$ref": str() as ref}:
-                    name = ref.rpartition("/")[2]
-                    if name not in seen:
-                        seen.add(name)
-                        waiting.append(self.schemas[name])
-                        yield name
-                case dict() as found:
-                    waiting.extend(cast("dict[str, object]", found).values())
-                case list() as found:
-                    waiting.extend(cast("list[object]", found))
-                case _:
-                    pass
+            found = waiting.pop()
+            if isinstance(found, list):
+                waiting.extend(cast("list[object]", found))
+            elif isinstance(found, Mapping):
+                inner = cast("Schema", found)
+                waiting.extend(inner.values())
+                name = reference(inner) if isinstance(inner.get("$ref"), str) else ""
+                if name and name not in seen:
+                    seen.add(name)
+                    waiting.append(self.schemas[name])
+                    yield name
 
 
 def described() -> Described:

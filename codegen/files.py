@@ -58,7 +58,15 @@ def _formatted(files: dict[str, str]) -> dict[str, str]:
             path = Path(folder, name)
             path.parent.mkdir(exist_ok=True)
             path.write_text(text, "utf-8")
-        fixes = ("check", "--select=F401,I", "--fix", "--quiet", config, "--config=src=['.']", folder)
+        fixes = (
+            "check",
+            "--select=F401,I",
+            "--fix",
+            "--quiet",
+            config,
+            "--config=lint.isort.known-first-party=['cadenza']",
+            folder,
+        )
         for command in (fixes, ("format", "--quiet", config, folder)):
             subprocess.run((*ruff, *command), check=True)  # noqa: S603 - our own tool on our own files
         return {name: Path(folder, name).read_text("utf-8") for name in files}

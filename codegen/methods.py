@@ -8,9 +8,9 @@ import textwrap
 from collections.abc import Iterator
 from typing import Final
 
-from codegen.annotations import Notation, class_name
+from codegen.annotations import Notation
 from codegen.classes import HEADER, WIDTH, docstring
-from codegen.document import Described, Operation, Parameter, Schema, reference
+from codegen.document import Described, Operation, Parameter, reference
 
 _PAGING: Final = frozenset({"limit", "cursor"})
 _BODY: Final = "body"
@@ -28,8 +28,7 @@ def concept(described: Described, name: str, operations: list[Operation]) -> str
         f'"""{_spoken(name)}."""',
         "from __future__ import annotations\n",
         "from collections.abc import Iterator, Mapping, Sequence",
-        "from typing import Literal, Unpack\n",
-        "from pydantic import JsonValue\n",
+        "from typing import Literal, Unpack, cast\n",
         "from cadenza.client import answers, bodies, kinds",
         "from cadenza.client.api import Api, Page, follow",
         "from cadenza.client.transport import Text\n",
@@ -40,7 +39,7 @@ def concept(described: Described, name: str, operations: list[Operation]) -> str
     ]
     for operation in operations:
         lines += [*_method(described, operation), ""]
-        if _is_list(described, operation):
+        if _is_list(operation):
             lines += [*_iterator(described, operation), ""]
     return "\n".join(lines)
 
@@ -70,6 +69,7 @@ def _spoken(name: str) -> str:
 def _method(described: Described, operation: Operation) -> Iterator[str]:
     takes = Notation(described, taken=True, home="bodies.")
     answer = Notation(described, taken=False, home="answers.").of(operation.answer) if operation.answer else "None"
+    answer = answer.replace("JsonValue", "object")  # what is a document of its own
     keywords = [_keyword(takes, each) for each in (*operation.of("query"), *operation.of("header"))]
     arguments = ["self", *(f"{each.python}: {takes.of(each.schema)}" for each in operation.of("path"))]
     if operation.media:
@@ -90,7 +90,7 @@ def _method(described: Described, operation: Operation) -> Iterator[str]:
 
 
 def _call(operation: Operation, answer: str) -> str:
-    given = ["type(None)" if answer == "None" else answer.replace("JsonValue", "object")]
+    given = [_asked_for(answer)]
     given += [json.dumps(operation.method), json.dumps(operation.template)]
     given += [each.python for each in operation.of("path")]
     if query := operation.of("query"):
@@ -107,6 +107,12 @@ def _call(operation: Operation, answer: str) -> str:
     if operation.creates:
         given.append("creates=True")
     return f"self._api.ask({', '.join(given)})"
+
+
+def _asked_for(answer: str) -> str:
+    if answer == "None":
+        return "type(None)"
+    return f'cast("type[{answer}]", {answer})' if " | " in answer else answer
 
 
 def _iterator(described: Described, operation: Operation) -> Iterator[str]:
@@ -126,9 +132,9 @@ def _iterator(described: Described, operation: Operation) -> Iterator[str]:
     yield f"        return follow(lambda cursor: self.{_name(operation)}({', '.join([*passed, 'cursor=cursor'])}))"
 
 
-def _is_list(described: Described, operation: Operation) -> bool:
+def _is_list(operation: Operation) -> bool:
     is_page = bool(operation.answer and "$ref" in operation.answer and reference(operation.answer).startswith("Page_"))
-    return is_page and described is not None and any(each.name == "cursor" for each in operation.of("query"))
+    return is_page and any(each.name == "cursor" for each in operation.of("query"))
 
 
 def _unpacked(described: Described, operation: Operation) -> bool:
@@ -155,8 +161,8 @@ def _told(operation: Operation) -> tuple[str, ...]:
     for each in described:
         text = f"{each.python}: {each.description[0].upper()}{each.description[1:]}"
         text += "" if text.endswith(".") else "."
-        lines += textwrap.wrap(text, WIDTH, initial_indent=" " * 12, subsequent_indent=" " * 16)
-    return ("        Args:", *lines) if lines else ()
+        lines += textwrap.wrap(text, WIDTH - 8, initial_indent=" " * 4, subsequent_indent=" " * 8)
+    return ("Args:", *lines) if lines else ()
 
 
 def _dictionary(parameters: list[Parameter]) -> str:
@@ -169,8 +175,3 @@ def _media(operation: Operation) -> str:
 
 def _name(operation: Operation) -> str:
     return f"{operation.verb}_" if operation.verb in {"import", "del", "return", "pass", "raise"} else operation.verb
-
-
-def body_class(schema: Schema) -> str:
-    """The name of a body's class."""
-    return class_name(reference(schema))

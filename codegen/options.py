@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final, cast
 
@@ -46,8 +45,7 @@ def operations(described: Described, name: str, found: list[Operation]) -> str:
         "from cadenza.client.operation import Operation, Option\n",
         "OPERATIONS: Final = (",
     ]
-    for each in found:
-        lines.append(f"    {_operation(described, each)},")
+    lines.extend(f"    {_operation(described, each)}," for each in found)
     return "\n".join([*lines, ")"])
 
 
@@ -97,7 +95,7 @@ def _option(
     choices = tuple(cast("list[Any]", inner.get("enum", [inner["const"]] if "const" in inner else [])))
     if not all(isinstance(each, str) for each in choices):
         choices = ()
-    kind = _KINDS.get(str(inner.get("type")), "json")
+    kind = "secret" if inner.get("format") == "password" else _KINDS.get(str(inner.get("type")), "json")
     if kind == "json" and place == "body":
         many = False
     hint = inner.get("format", "") if inner.get("format") in {"date-time", "date", "time", "uuid"} else ""
@@ -126,12 +124,8 @@ def _simple(described: Described, schema: Schema) -> tuple[Schema, bool]:
             real = [each for each in several if each.get("type") != "null"]
             nullable = nullable or len(real) < len(several)
             if len(real) != 1:
-                return {}, nullable
+                texts = all(each.get("type", "string") == "string" and "$ref" not in each for each in real)
+                return {"type": "string"} if texts else {}, nullable
             schema = real[0]
         else:
             return schema, nullable
-
-
-def flag(keys: tuple[str, ...]) -> str:
-    """How an option is written."""
-    return "--" + re.sub("_", "-", ".".join(keys))

@@ -7,9 +7,10 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
+from pydantic import JsonValue
+
 from cadenza.client import kinds
 from cadenza.client.api import Answer
-from pydantic import JsonValue
 
 
 class Analysis(Answer):

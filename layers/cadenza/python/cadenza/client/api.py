@@ -27,6 +27,10 @@ class Answer(BaseModel):
         """The version that was read, for ``if_match``, where the API names one."""
         return self._etag
 
+    def read_at(self, etag: str | None) -> None:
+        """Note the version that was read."""
+        self._etag = etag
+
 
 class Page(Answer, Generic[T]):
     """Some of a list, newest first. ``next_cursor`` is None on the last page."""
@@ -74,13 +78,14 @@ class Api:
             read = _reader(answer).validate_python(reply.content)
         except ValidationError as error:
             raise UnexpectedAnswer(f"{method} {call.path}: {error}") from error
-        if isinstance(read, Answer):
-            read._etag = reply.headers.get("etag")  # noqa: SLF001 - ours; its models are frozen for others
+        versioned: object = read
+        if isinstance(versioned, Answer):
+            versioned.read_at(reply.headers.get("etag"))
         return read
 
 
 @cache
-def _reader(answer: type[T]) -> TypeAdapter[T]:
+def _reader(answer: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a cache forgets what types belong together
     return TypeAdapter(answer)
 
 

@@ -221,7 +221,7 @@ class NewSender(TypedDict, total=False):
     email: Required[str]
     company: Required[str]
     postal_address: Required[str]
-    reply_to: str | Literal[""]
+    reply_to: str
     daily_cap: int | None
     warm_up: WarmUp | None
     smtp: NewSmtp | None
@@ -329,7 +329,7 @@ class SenderChange(TypedDict, total=False):
     name: str
     company: str
     postal_address: str
-    reply_to: str | Literal[""]
+    reply_to: str
     daily_cap: int | None
     warm_up: WarmUp | None
 

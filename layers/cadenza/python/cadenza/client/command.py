@@ -19,7 +19,7 @@ from cadenza.core.errors import InvalidInput
 if TYPE_CHECKING:
     from cadenza.client.run import Wanted
 
-    Groups = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse names its type so
+    Groups = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - argparse names its type so
 
 _MEDIA: Final = {".csv": "text/csv", ".ndjson": "application/x-ndjson", ".jsonl": "application/x-ndjson"}
 _VERBS_SHOWN: Final = 6
@@ -109,7 +109,9 @@ def _add_option(parser: argparse.ArgumentParser, dest: str, option: Option) -> N
 
 
 def _form(option: Option) -> str:
-    return {"integer": "N", "number": "X", "json": "JSON"}.get(option.kind) or (option.form or "text").upper()
+    return {"integer": "N", "number": "X", "json": "JSON", "secret": "@FILE"}.get(option.kind) or (
+        option.form or "text"
+    ).upper()
 
 
 def _converter(option: Option) -> Callable[[str], object]:
@@ -124,6 +126,8 @@ def _converter(option: Option) -> Callable[[str], object]:
                     return float(text)
                 case "json":
                     return _json(text)
+                case "secret":
+                    return _secret(text)
                 case _:
                     return text
         except ValueError as error:
@@ -140,6 +144,16 @@ def _json(text: str) -> object:
         return cast("object", json.loads(source))
     except (ValueError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"{text} is not JSON: {error}") from error
+    except OSError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _secret(text: str) -> str:
+    """What every process of the machine may read has no place among arguments."""
+    if text != "-" and not text.startswith("@"):
+        raise argparse.ArgumentTypeError("say where it is: @FILE, or - for standard input")
+    try:
+        return _content(text.removeprefix("@")).decode().rstrip("\r\n")
     except OSError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

@@ -23,8 +23,9 @@ class Problem:
     @classmethod
     def read(cls, status: int, source: object) -> Problem:
         """The problem that an answer's JSON tells of; of anything else (a gateway's own words) its status is left."""
-        told = cast("Mapping[str, object]", source) if isinstance(source, Mapping) else {}
-        errors = cast("list[Mapping[str, object]]", found) if isinstance(found := told.get("errors"), list) else []
+        told = _mapping(source)
+        listed = told.get("errors")
+        errors = [_mapping(each) for each in cast("list[object]", listed)] if isinstance(listed, list) else []
         return cls(
             str(told.get("type", "about:blank")),
             str(told.get("title", "")) or _phrase(status),
@@ -32,6 +33,10 @@ class Problem:
             str(told.get("detail", "")),
             tuple(FieldProblem(str(error.get("pointer", "")), str(error.get("detail", ""))) for error in errors),
         )
+
+
+def _mapping(source: object) -> Mapping[str, object]:
+    return cast("Mapping[str, object]", source) if isinstance(source, Mapping) else {}
 
 
 def _phrase(status: int) -> str:

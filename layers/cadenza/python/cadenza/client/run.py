@@ -13,11 +13,13 @@ from typing import Final, TextIO, cast
 from cadenza.client import shown
 from cadenza.client.errors import ApiError, BadRequest, RateLimited, Unavailable, UnexpectedAnswer, Unreachable
 from cadenza.client.operation import Operation, Option
-from cadenza.client.transport import Call, HttpTransport, Reply, Text, Transport, path
+from cadenza.client.transport import Call, HttpTransport, Patience, Reply, Text, Transport, path
 
 DONE, REFUSED, UNUSABLE, NOT_REACHED = 0, 1, 2, 3
 _MOST: Final = 200
 """Items a page, where all pages are wanted."""
+
+_PATIENCE: Final = Patience(tries=4)
 
 Row = Mapping[str, object]
 
@@ -47,7 +49,7 @@ def run(wanted: Wanted, url: str, api_key: str) -> int:
     if not wanted.confirmed and sys.stdin.isatty() and not _asked(wanted):
         _say("cadenza: nothing was done")
         return REFUSED
-    transport = HttpTransport(url, api_key)
+    transport = HttpTransport(url, api_key, patience=_PATIENCE)
     try:
         _do(wanted, transport)
     except ApiError as error:
@@ -107,9 +109,12 @@ def _takes_etag(operation: Operation) -> bool:
 
 def _changeable(operation: Operation, now: object) -> dict[str, object]:
     """Of what is there, that which the operation takes."""
-    known = cast("Row", now) if isinstance(now, Mapping) else {}
     taken = {option.keys[0] for option in operation.options if option.place == "body"}
-    return {name: value for name, value in known.items() if name in taken}
+    return {name: value for name, value in _named_values(now).items() if name in taken}
+
+
+def _named_values(content: object) -> Row:
+    return cast("Row", content) if isinstance(content, Mapping) else {}
 
 
 def _put(body: dict[str, object], keys: tuple[str, ...], value: object) -> None:
@@ -127,7 +132,7 @@ def _put(body: dict[str, object], keys: tuple[str, ...], value: object) -> None:
 
 def _print_all(call: Call, transport: Transport, *, as_json: bool) -> None:
     """All pages, each as soon as it is there."""
-    query = {"limit": _MOST} | call.query
+    query: dict[str, object] = {"limit": _MOST, **call.query}
     while True:
         reply = transport.send(Call(call.method, call.path, query, call.headers))
         page = reply.content
@@ -152,7 +157,7 @@ def _print(reply: Reply) -> None:
         if found := re.search(r"[?&]cursor=([\w-]+)", reply.headers.get("link", "")):
             _say(f"there is more: --cursor {found[1]}")
         return
-    known = cast("Row", content) if isinstance(content, Mapping) else {}
+    known = _named_values(content)
     items = known.get("items")
     if not isinstance(items, list) or not all(isinstance(item, Mapping) for item in cast("list[object]", items)):
         etag = [f"etag: {reply.headers['etag']}"] if "etag" in reply.headers else []

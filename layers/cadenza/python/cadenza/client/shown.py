@@ -69,12 +69,16 @@ def cell(value: object) -> str:
     match value:
         case Mapping():
             known = cast("Row", value)
-            speaking = next((known[name] for name in _SPEAKING if known.get(name)), None)
-            return _text(speaking) if speaking else ", ".join(f"{name} {cell(each)}" for name, each in known.items())
+            speaking = next((name for name in _SPEAKING if known.get(name)), "")
+            return (
+                _text(known[speaking])
+                if speaking
+                else ", ".join(f"{name} {cell(each)}" for name, each in known.items())
+            )
         case list():
             return ", ".join(cell(each) for each in cast("list[object]", value))
         case _:
-            return _text(value)
+            return _text(cast("object", value))
 
 
 def _speaks(rows: Sequence[Row], name: str) -> bool:

@@ -7,7 +7,8 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time as time_of_day
+from datetime import date, datetime
+from datetime import time as time_of_day
 from functools import cached_property
 from http import HTTPStatus
 from typing import Final, Protocol, cast

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from cadenza.client import answers
 from cadenza.client.api import Api
-from pydantic import JsonValue
 
 
 class About:
@@ -15,7 +14,7 @@ class About:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def get_document(self) -> dict[str, JsonValue]:
+    def get_document(self) -> dict[str, object]:
         """Describe this API (OpenAPI 3.1)."""
         return self._api.ask(dict[str, object], "GET", "/v1/openapi.json")
 

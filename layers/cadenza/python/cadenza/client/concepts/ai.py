@@ -18,8 +18,8 @@ class Ai:
         """Show what AI took by day, purpose, model and outcome, what is left of today's budget, and providers that
         fail.
 
-                Args:
-                    since: First UTC day; a week ago if not given.
-                    until: Last UTC day; today if not given.
+        Args:
+            since: First UTC day; a week ago if not given.
+            until: Last UTC day; today if not given.
         """
         return self._api.ask(answers.Usage, "GET", "/v1/ai/usage", query={"since": since, "until": until})

@@ -8,7 +8,6 @@ from typing import Unpack
 
 from cadenza.client import answers, bodies, kinds
 from cadenza.client.api import Api
-from pydantic import JsonValue
 
 
 class Plans:
@@ -25,7 +24,7 @@ class Plans:
         """Show a plan."""
         return self._api.ask(answers.Plan, "GET", "/v1/plans/{}", plan_id)
 
-    def get_schema(self) -> dict[str, JsonValue]:
+    def get_schema(self) -> dict[str, object]:
         """Describe a plan's JSON (JSON Schema 2020-12)."""
         return self._api.ask(dict[str, object], "GET", "/v1/plans/schema")
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, Unpack
+from typing import Literal, Unpack, cast
 
 from cadenza.client import answers, bodies, kinds
 from cadenza.client.api import Api, Page, follow
@@ -39,7 +39,7 @@ class Suppressions:
             cursor: `next_cursor` of the page before.
         """
         return self._api.ask(
-            Page[answers.Suppression] | str,
+            cast("type[Page[answers.Suppression] | str]", Page[answers.Suppression] | str),
             "GET",
             "/v1/suppressions/export",
             query={"format": format, "limit": limit, "cursor": cursor},
