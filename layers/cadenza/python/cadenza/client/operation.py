@@ -8,7 +8,8 @@ from typing import NamedTuple
 class Option(NamedTuple):
     """One thing that an operation takes. ``keys`` lead to it, within ``place``: ``query``, ``header`` or ``body``.
 
-    ``kind``: ``text``, ``secret``, ``integer``, ``number``, ``flag`` or ``json``. ``form``: a text's format (``date-time``).
+    ``kind``: ``text``, ``secret``, ``integer``, ``number``, ``flag`` or ``json``.
+    ``form``: a text's format (``date-time``).
     """
 
     keys: tuple[str, ...]
