@@ -10,17 +10,21 @@ from typing import Any, Final, cast
 from codegen.document import Described, Schema, reference
 
 _ANSWERED: Final = {"uuid": "UUID", "date-time": "dt.datetime", "date": "dt.date", "time": "dt.time"}
-_TAKEN: Final = {"uuid": "kinds.Id", "date-time": "kinds.Instant", "date": "kinds.Day", "time": "kinds.TimeOfDay"}
+_TAKEN: Final = {"uuid": "Id", "date-time": "Instant", "date": "Day", "time": "TimeOfDay"}
 _SCALARS: Final = {"integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 
 
 @dataclass(frozen=True)
 class Notation:
-    """How types are written in one module. ``taken``: of what is sent; ``home`` is put before the names of classes."""
+    """How types are written in one module. ``taken``: of what is sent.
+
+    ``home`` is put before the names of classes, ``words`` before those of closed sets.
+    """
 
     described: Described
     taken: bool
     home: str = ""
+    words: str = ""
 
     def of(self, schema: Schema) -> str:
         """The type of a schema's values."""
@@ -35,7 +39,7 @@ class Notation:
         if isinstance(kind, list):
             return " | ".join(self.of({**schema, "type": each}) for each in cast("list[str]", kind))
         if kind == "string":
-            return (_TAKEN if self.taken else _ANSWERED).get(schema.get("format", ""), "str")
+            return self._text(schema.get("format", ""))
         if kind == "array":
             return self._array(schema)
         if kind == "object":
@@ -48,10 +52,15 @@ class Notation:
         if paged := re.fullmatch(r"Page_(\w+)_", name):
             return f"Page[{self.named(paged[1])}]"
         if "enum" in schema:
-            return f"kinds.{class_name(name)}"
+            return f"{self.words}{class_name(name)}"
         if "properties" in schema:
             return f"{self.home}{class_name(name)}"
         return self.of(schema)
+
+    def _text(self, form: str) -> str:
+        if not self.taken:
+            return _ANSWERED.get(form, "str")
+        return f"{self.words}{_TAKEN[form]}" if form in _TAKEN else "str"
 
     def _array(self, schema: Schema) -> str:
         if fixed := schema.get("prefixItems"):

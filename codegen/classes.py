@@ -54,8 +54,8 @@ def answers(described: Described) -> str:
         "from typing import Literal",
         "from uuid import UUID\n",
         "from pydantic import Field, JsonValue\n",
-        "from cadenza.client import kinds",
-        "from cadenza.client.api import Answer, Page\n",
+        "from cadenza.client.api import Answer, Page",
+        *_words(described),
     ]
     for name in _classes(described, names):
         schema = described.schemas[name]
@@ -78,7 +78,7 @@ def bodies(described: Described) -> str:
         _IMPORTS,
         "from collections.abc import Mapping, Sequence",
         "from typing import Literal, Required, TypedDict\n",
-        "from cadenza.client import kinds\n",
+        *_words(described, "Day", "Id", "Instant", "TimeOfDay"),
     ]
     for name in _classes(described, names):
         schema = described.schemas[name]
@@ -121,6 +121,13 @@ def docstring(text: str, indent: int, more: tuple[str, ...] = ()) -> Iterator[st
         yield f"{margin}{line}" if line else ""
     if len(lines) > 1:
         yield f'{margin}"""'
+
+
+def _words(described: Described, *more: str) -> Iterator[str]:
+    """The import of the closed sets, name by name: a field may well be called ``kinds``."""
+    names = [*more, *(class_name(name) for name, schema in described.schemas.items() if "enum" in schema)]
+    if names:
+        yield f"from cadenza.client.kinds import {', '.join(sorted(names))}\n"
 
 
 def _classes(described: Described, names: set[str]) -> list[str]:

@@ -17,8 +17,10 @@ from cadenza.api.routing import CREATES, MEDIA
 Schema = Mapping[str, Any]
 
 JSON: Final = "application/json"
-_OWN_WAYS: Final = frozenset({"authorization", "idempotency-key"})
-"""Headers that the transport sees to."""
+_OWN_WAYS: Final = frozenset({"authorization", "idempotency-key", "if-none-match"})
+"""Headers that the transport sees to, or that are for caches."""
+_OF_ITSELF: Final = frozenset({"docs", "me", "openapi.json"})
+"""What the API says of itself and of the caller, all of it in one place."""
 _DANGEROUS: Final = frozenset({"cancel", "discard", "erase", "purge", "remove", "revoke"})
 
 
@@ -180,7 +182,7 @@ def _answer(responses: Mapping[str, Any]) -> Schema | None:
 def _concept(path: str) -> str:
     """What an operation is about: the first part of its path."""
     parts = path.strip("/").split("/")
-    if parts[0] != "v1" or "." in parts[1]:
+    if parts[0] != "v1" or parts[1] in _OF_ITSELF:
         return "about"
     return identifier(parts[1])
 

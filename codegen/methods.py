@@ -67,8 +67,12 @@ def _spoken(name: str) -> str:
 
 
 def _method(described: Described, operation: Operation) -> Iterator[str]:
-    takes = Notation(described, taken=True, home="bodies.")
-    answer = Notation(described, taken=False, home="answers.").of(operation.answer) if operation.answer else "None"
+    takes = Notation(described, taken=True, home="bodies.", words="kinds.")
+    answer = (
+        Notation(described, taken=False, home="answers.", words="kinds.").of(operation.answer)
+        if operation.answer
+        else "None"
+    )
     answer = answer.replace("JsonValue", "object")  # what is a document of its own
     keywords = [_keyword(takes, each) for each in (*operation.of("query"), *operation.of("header"))]
     arguments = ["self", *(f"{each.python}: {takes.of(each.schema)}" for each in operation.of("path"))]
@@ -116,9 +120,9 @@ def _asked_for(answer: str) -> str:
 
 
 def _iterator(described: Described, operation: Operation) -> Iterator[str]:
-    takes = Notation(described, taken=True, home="bodies.")
+    takes = Notation(described, taken=True, home="bodies.", words="kinds.")
     name = reference(operation.answer or {})
-    item = Notation(described, taken=False, home="answers.").named(name[len("Page_") : -1])
+    item = Notation(described, taken=False, home="answers.", words="kinds.").named(name[len("Page_") : -1])
     filters = [each for each in operation.of("query") if each.name not in _PAGING]
     ids = operation.of("path")
     arguments = ["self", *(f"{each.python}: {takes.of(each.schema)}" for each in ids)]

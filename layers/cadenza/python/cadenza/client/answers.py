@@ -9,8 +9,46 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from cadenza.client import kinds
 from cadenza.client.api import Answer
+from cadenza.client.kinds import (
+    ActionKind,
+    AddressCheck,
+    AiOutcome,
+    Approval,
+    ApprovalAct,
+    ApprovalMode,
+    BatchStatus,
+    CampaignKind,
+    CampaignStatus,
+    CampaignType,
+    Channel,
+    ConsentAct,
+    ConsentBasis,
+    ContactKind,
+    ContactPolicy,
+    Decided,
+    DropReason,
+    EnrolmentStatus,
+    FindingCode,
+    FitLevel,
+    Gate,
+    JobKind,
+    JobStatus,
+    LeadStatus,
+    MessageStatus,
+    Outcome,
+    Placed,
+    ResumePolicy,
+    RowOutcome,
+    Security,
+    Severity,
+    SimulateEntryKind,
+    SuppressionChannel,
+    TimelineEntryKind,
+    Tone,
+    Topic,
+    UnknownPolicy,
+)
 
 
 class Analysis(Answer):
@@ -50,7 +88,7 @@ class AnalysisStats(Answer):
     claims_proposed: int = 0
     claims_kept: int = 0
     claims_dropped: int = 0
-    drop_reasons: dict[kinds.DropReason, int]
+    drop_reasons: dict[DropReason, int]
     texts_replaced: int = 0
     contacts_found: int = 0
     people_found: int = 0
@@ -94,7 +132,7 @@ class AutomationSettings(Answer):
     ai_concurrency: int = 5
     ai_daily_budget_usd_micros: int | None = None
     unknown_bound_s: int = 86400
-    unknown_policy: kinds.UnknownPolicy = "fail"
+    unknown_policy: UnknownPolicy = "fail"
     offline_fallback: bool = True
     stop_company_on_reply: bool = False
     soft_bounce_limit: int | None = 3
@@ -110,7 +148,7 @@ class AutomationSettings(Answer):
     reputation_days: int = 7
     reputation_min_sent: int = 100
     country_policy: CountryPolicy
-    approval_mode: kinds.ApprovalMode = "automatic"
+    approval_mode: ApprovalMode = "automatic"
     approval_first_n: int = 0
 
 
@@ -129,7 +167,7 @@ class Block(Answer):
     ``verdict`` is what the gate says, as the outbox records it; ``steps`` explain ``clears_at``, one a line.
     """
 
-    gate: kinds.Gate
+    gate: Gate
     verdict: str
     reason: str
     since: dt.datetime | None = None
@@ -177,9 +215,9 @@ class Campaign(Answer):
 
     id: UUID
     name: str
-    kind: kinds.CampaignKind
-    type: kinds.CampaignType
-    status: kinds.CampaignStatus
+    kind: CampaignKind
+    type: CampaignType
+    status: CampaignStatus
     status_reason: str
     sender_id: UUID | None
     daily_cap: int | None
@@ -208,9 +246,9 @@ class CampaignDetail(Answer):
 
     id: UUID
     name: str
-    kind: kinds.CampaignKind
-    type: kinds.CampaignType
-    status: kinds.CampaignStatus
+    kind: CampaignKind
+    type: CampaignType
+    status: CampaignStatus
     status_reason: str
     sender_id: UUID | None
     daily_cap: int | None
@@ -221,7 +259,7 @@ class CampaignDetail(Answer):
     finished_at: dt.datetime | None
     brief: CampaignBrief
     rules: CampaignRules
-    approval_mode: kinds.ApprovalMode | None
+    approval_mode: ApprovalMode | None
     approval_first_n: int
     counts: Counts
 
@@ -239,7 +277,7 @@ class CampaignOfDraft(Answer):
 
     id: UUID
     name: str
-    status: kinds.CampaignStatus
+    status: CampaignStatus
 
 
 class CampaignRules(Answer):
@@ -262,7 +300,7 @@ class CheckedPlan(Answer):
 class Claim(Answer):
     """A statement about the company and its proof: ``quote`` stands verbatim on ``page_url`` (`evidence.verified`)."""
 
-    topic: kinds.Topic
+    topic: Topic
     text: str
     page_url: str
     quote: str
@@ -279,7 +317,7 @@ class CompanySize(Answer):
 class Consent(Answer):
     """On what ground the person is written to. ``source`` says where that is to be seen: a form, a contract, a note."""
 
-    basis: kinds.ConsentBasis = "none"
+    basis: ConsentBasis = "none"
     source: str = ""
     at: dt.datetime | None = None
 
@@ -288,7 +326,7 @@ class ConsentRecord(Answer):
     """A suppression that was taken back (``was`` says what it had been), or a person who was erased."""
 
     id: UUID
-    act: kinds.ConsentAct
+    act: ConsentAct
     contact_id: UUID | None
     channel: str
     address: str
@@ -314,14 +352,14 @@ class Contact(Answer):
     first_name: str
     last_name: str
     title: str
-    kind: kinds.ContactKind
+    kind: ContactKind
     role_rank: int
     time_zone: str
     country: str
     language: str
     source: dict[str, JsonValue]
     consent: Consent
-    address_check: kinds.AddressCheck
+    address_check: AddressCheck
     address_checked_at: dt.datetime | None
     suppressed: bool
     refused: bool
@@ -336,24 +374,24 @@ class CountryPolicy(Answer):
     says so.
     """
 
-    countries: dict[str, kinds.ContactPolicy]
-    otherwise: kinds.ContactPolicy = "allowed"
+    countries: dict[str, ContactPolicy]
+    otherwise: ContactPolicy = "allowed"
 
 
 class Counts(Answer):
     """How many rows are in which state; states that no row is in are left out."""
 
-    leads: dict[kinds.LeadStatus, int]
-    enrolments: dict[kinds.EnrolmentStatus, int]
-    messages: dict[kinds.MessageStatus, int]
-    jobs: dict[kinds.JobStatus, int]
+    leads: dict[LeadStatus, int]
+    enrolments: dict[EnrolmentStatus, int]
+    messages: dict[MessageStatus, int]
+    jobs: dict[JobStatus, int]
 
 
 class Decision(Answer):
     """Who changed, approved or rejected a draft. ``key_id`` null: it follows from others' approval."""
 
     at: dt.datetime
-    act: kinds.ApprovalAct
+    act: ApprovalAct
     key_id: UUID | None
     plan_id: UUID
     reason: str
@@ -369,8 +407,8 @@ class Draft(Answer):
     campaign: CampaignOfDraft
     contact: Enrolled
     lead: LeadOfDraft | None
-    approval: kinds.Approval
-    status: kinds.EnrolmentStatus
+    approval: Approval
+    status: EnrolmentStatus
     reason: str
     plan_id: UUID
     plan_hash: str
@@ -383,7 +421,7 @@ class DraftAnswer(Answer):
     """What became of one draft, and in words why."""
 
     enrolment_id: UUID
-    outcome: kinds.Decided
+    outcome: Decided
     detail: str
 
 
@@ -402,8 +440,8 @@ class DraftDetail(Answer):
     campaign: CampaignOfDraft
     contact: Enrolled
     lead: LeadOfDraft | None
-    approval: kinds.Approval
-    status: kinds.EnrolmentStatus
+    approval: Approval
+    status: EnrolmentStatus
     reason: str
     plan_id: UUID
     plan_hash: str
@@ -456,8 +494,8 @@ class Enrolment(Answer):
     campaign_id: UUID
     contact: Enrolled
     plan_id: UUID
-    status: kinds.EnrolmentStatus
-    approval: kinds.Approval
+    status: EnrolmentStatus
+    approval: Approval
     current_node: str
     visit: int
     reason: str
@@ -470,7 +508,7 @@ class EnrolmentAnswer(Answer):
     """What became of one contact, and in words why. ``enrolment_id`` is there if they are enrolled now."""
 
     contact_id: UUID
-    outcome: kinds.Placed
+    outcome: Placed
     detail: str
     enrolment_id: UUID | None
 
@@ -488,8 +526,8 @@ class EnrolmentDetail(Answer):
     campaign_id: UUID
     contact: Enrolled
     plan_id: UUID
-    status: kinds.EnrolmentStatus
-    approval: kinds.Approval
+    status: EnrolmentStatus
+    approval: Approval
     current_node: str
     visit: int
     reason: str
@@ -508,7 +546,7 @@ class EnrolmentMove(Answer):
     from_plan_id: UUID
     from_node: str
     to_node: str
-    status: kinds.EnrolmentStatus
+    status: EnrolmentStatus
     cancelled: tuple[PlannedAction, ...] = ()
     scheduled: tuple[PlannedAction, ...] = ()
     message: QueuedMessage | None = None
@@ -521,7 +559,7 @@ class Entry(Answer):
     """
 
     at: dt.datetime
-    kind: kinds.TimelineEntryKind
+    kind: TimelineEntryKind
     node: str
     detail: dict[str, JsonValue]
     why: tuple[str, ...] = ()
@@ -543,7 +581,7 @@ class Explanation(Answer):
     """
 
     enrolment_id: UUID
-    status: kinds.EnrolmentStatus
+    status: EnrolmentStatus
     reason: str
     node: str
     at: dt.datetime
@@ -572,8 +610,8 @@ class Figure(Answer):
 class Finding(Answer):
     """What the compiler says. An error refuses the plan; ``pointer`` (RFC 6901) leads into it."""
 
-    code: kinds.FindingCode
-    severity: kinds.Severity
+    code: FindingCode
+    severity: Severity
     pointer: str
     message: str
     fix: str
@@ -582,7 +620,7 @@ class Finding(Answer):
 class Fit(Answer):
     """The level, the claims it rests on, and why in words."""
 
-    level: kinds.FitLevel
+    level: FitLevel
     reasons: tuple[FitReason, ...] = ()
     why: str
 
@@ -637,7 +675,7 @@ class ImportedRow(Answer):
     """What became of one row; ``line`` is the line of the file that it begins on, ``detail`` says why."""
 
     line: int
-    outcome: kinds.Outcome
+    outcome: Outcome
     detail: str
 
 
@@ -649,11 +687,11 @@ class Job(Answer):
     """
 
     id: UUID
-    kind: kinds.JobKind
+    kind: JobKind
     lead_id: UUID | None
     contact_id: UUID | None
     campaign_id: UUID | None
-    status: kinds.JobStatus
+    status: JobStatus
     attempts_made: int
     reason: str
     result: dict[str, JsonValue]
@@ -672,7 +710,7 @@ class Lead(Answer):
     domain: str
     url: str
     company_name: str
-    status: kinds.LeadStatus
+    status: LeadStatus
     failure_reason: str
     created_at: dt.datetime
     updated_at: dt.datetime
@@ -687,7 +725,7 @@ class LeadBatch(Answer):
 
     id: UUID
     source: str
-    status: kinds.BatchStatus
+    status: BatchStatus
     campaign_id: UUID | None
     rows: int
     created: int
@@ -708,7 +746,7 @@ class LeadBatchReport(Answer):
 
     id: UUID
     source: str
-    status: kinds.BatchStatus
+    status: BatchStatus
     campaign_id: UUID | None
     rows: int
     created: int
@@ -718,7 +756,7 @@ class LeadBatchReport(Answer):
     contacts_merged: int
     contacts_refused: int
     created_at: dt.datetime
-    leads: dict[kinds.LeadStatus, int]
+    leads: dict[LeadStatus, int]
     ignored_columns: tuple[str, ...]
     items: tuple[ToldRow, ...]
     next_after: int | None
@@ -734,7 +772,7 @@ class LeadDetail(Answer):
     domain: str
     url: str
     company_name: str
-    status: kinds.LeadStatus
+    status: LeadStatus
     failure_reason: str
     created_at: dt.datetime
     updated_at: dt.datetime
@@ -759,8 +797,8 @@ class Message(Answer):
     id: UUID
     node: str
     visit: int
-    channel: kinds.Channel
-    status: kinds.MessageStatus
+    channel: Channel
+    status: MessageStatus
     due_at: dt.datetime
     sent_at: dt.datetime | None
     to_address: str
@@ -799,7 +837,7 @@ class MigrationPreview(Answer):
 class NextStep(Answer):
     """A live action or an open message. ``event`` is "" for sends; ``status`` is the row's own."""
 
-    kind: kinds.ActionKind
+    kind: ActionKind
     node: str
     event: str
     status: str
@@ -815,7 +853,7 @@ class Outlook(Answer):
     ``unchanged`` stay at theirs. ``first_send_at``: the next send that is not among those that go on at once.
     """
 
-    policy: kinds.ResumePolicy
+    policy: ResumePolicy
     sends_now: int = 0
     sends_moved: int = 0
     sends_dropped: int = 0
@@ -859,7 +897,7 @@ class Plan(Answer):
 class PlannedAction(Answer):
     """A timer, or a send that is still to be queued (``event`` ""). ``why`` explains its instant."""
 
-    kind: kinds.ActionKind
+    kind: ActionKind
     event: str
     due_at: dt.datetime
     why: tuple[str, ...]
@@ -877,7 +915,7 @@ class PreviewFinding(Answer):
     """What keeps the mail from leaving (an error), or is to be said about it. ``pointer`` leads into the plan."""
 
     code: str
-    severity: kinds.Severity
+    severity: Severity
     pointer: str
     message: str
     fix: str
@@ -949,7 +987,7 @@ class SimulatedEntry(Answer):
 
     at: str
     node: str
-    kind: kinds.SimulateEntryKind
+    kind: SimulateEntryKind
     detail: dict[str, JsonValue]
 
 
@@ -958,7 +996,7 @@ class SimulatedRun(Answer):
 
     timeline: tuple[SimulatedEntry, ...]
     findings: tuple[Finding, ...]
-    outcome: kinds.EnrolmentStatus
+    outcome: EnrolmentStatus
 
 
 class SiteReport(Answer):
@@ -967,7 +1005,7 @@ class SiteReport(Answer):
     domain: str
     company_name: str = ""
     language: str = ""
-    tone: kinds.Tone = "neutral"
+    tone: Tone = "neutral"
     country: str = ""
     claims: tuple[Claim, ...] = ()
 
@@ -977,7 +1015,7 @@ class SmtpAccount(Answer):
 
     host: str
     port: int = 587
-    security: kinds.Security = "starttls"
+    security: Security = "starttls"
     username: str = ""
 
 
@@ -988,7 +1026,7 @@ class Suppression(Answer):
     """
 
     id: UUID
-    channel: kinds.SuppressionChannel
+    channel: SuppressionChannel
     address: str
     reason: str
     note: str
@@ -1019,11 +1057,11 @@ class ToldRow(Answer):
     """
 
     line: int
-    outcome: kinds.RowOutcome
+    outcome: RowOutcome
     lead_id: UUID | None = None
     domain: str = ""
     same_as: int | None = None
-    contact: kinds.RowOutcome | None = None
+    contact: RowOutcome | None = None
     contact_id: UUID | None = None
     problems: tuple[ToldProblem, ...] = ()
     notes: tuple[str, ...] = ()
@@ -1054,7 +1092,7 @@ class Used(Answer):
     purpose: str
     model: str
     prompt_version: str
-    outcome: kinds.AiOutcome
+    outcome: AiOutcome
     calls: int
     input_tokens: int
     output_tokens: int

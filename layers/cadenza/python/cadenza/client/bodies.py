@@ -7,7 +7,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, Required, TypedDict
 
-from cadenza.client import kinds
+from cadenza.client.kinds import (
+    ApprovalMode,
+    CampaignType,
+    ConsentBasis,
+    ContactPolicy,
+    Day,
+    Grade,
+    Id,
+    Instant,
+    PlanEvent,
+    ResumePolicy,
+    Security,
+    SuppressionChannel,
+    TimeOfDay,
+    UnknownPolicy,
+)
 
 
 class AutomationSettings(TypedDict, total=False):
@@ -36,18 +51,18 @@ class AutomationSettings(TypedDict, total=False):
     ``approval_first_n`` of a campaign's plans have been approved. It binds plans that are made from now on.
     """
 
-    working_hours_start: kinds.TimeOfDay | None
-    working_hours_end: kinds.TimeOfDay | None
+    working_hours_start: TimeOfDay | None
+    working_hours_end: TimeOfDay | None
     working_days: Sequence[int]
     holidays_country: str
-    extra_holidays: Sequence[kinds.Day]
+    extra_holidays: Sequence[Day]
     daily_cap: int | None
     stagger_s: int
     lead_stagger_s: int
     ai_concurrency: int
     ai_daily_budget_usd_micros: int | None
     unknown_bound_s: int
-    unknown_policy: kinds.UnknownPolicy
+    unknown_policy: UnknownPolicy
     offline_fallback: bool
     stop_company_on_reply: bool
     soft_bounce_limit: int | None
@@ -63,7 +78,7 @@ class AutomationSettings(TypedDict, total=False):
     reputation_days: int
     reputation_min_sent: int
     country_policy: CountryPolicy
-    approval_mode: kinds.ApprovalMode
+    approval_mode: ApprovalMode
     approval_first_n: int
 
 
@@ -97,30 +112,30 @@ class CampaignBrief(TypedDict, total=False):
 class CampaignRules(TypedDict, total=False):
     """What a campaign may say itself about when it sends; whatever it leaves out comes from the workspace."""
 
-    working_hours_start: kinds.TimeOfDay | None
-    working_hours_end: kinds.TimeOfDay | None
+    working_hours_start: TimeOfDay | None
+    working_hours_end: TimeOfDay | None
     working_days: Sequence[int] | None
     holidays_country: str | None
-    extra_holidays: Sequence[kinds.Day] | None
+    extra_holidays: Sequence[Day] | None
 
 
 class ConfirmedMigration(TypedDict, total=False):
     """A migration that has been previewed: the same fields, and the preview's token."""
 
     plan: Mapping[str, object] | None
-    plan_id: kinds.Id | None
-    enrolment_ids: Sequence[kinds.Id] | None
+    plan_id: Id | None
+    enrolment_ids: Sequence[Id] | None
     node_map: Mapping[str, str]
-    cursor: kinds.Id | None
+    cursor: Id | None
     token: str
 
 
 class Consent(TypedDict, total=False):
     """On what ground the person is written to. ``source`` says where that is to be seen: a form, a contract, a note."""
 
-    basis: kinds.ConsentBasis
+    basis: ConsentBasis
     source: str
-    at: kinds.Instant | None
+    at: Instant | None
 
 
 class ContactChange(TypedDict, total=False):
@@ -135,7 +150,7 @@ class ContactChange(TypedDict, total=False):
     time_zone: str
     country: str
     language: str
-    lead_id: kinds.Id | None
+    lead_id: Id | None
     consent: Consent
 
 
@@ -146,8 +161,8 @@ class CountryPolicy(TypedDict, total=False):
     says so.
     """
 
-    countries: Mapping[str, kinds.ContactPolicy]
-    otherwise: kinds.ContactPolicy
+    countries: Mapping[str, ContactPolicy]
+    otherwise: ContactPolicy
 
 
 class Hours(TypedDict, total=False):
@@ -165,12 +180,12 @@ class NewCampaign(TypedDict, total=False):
 
     name: Required[str]
     kind: Literal["ai"]
-    type: kinds.CampaignType
-    sender_id: kinds.Id | None
+    type: CampaignType
+    sender_id: Id | None
     brief: Required[CampaignBrief]
     rules: CampaignRules
     daily_cap: int | None
-    approval_mode: kinds.ApprovalMode | None
+    approval_mode: ApprovalMode | None
     approval_first_n: int
 
 
@@ -186,7 +201,7 @@ class NewContact(TypedDict, total=False):
     time_zone: str
     country: str
     language: str
-    lead_id: kinds.Id | None
+    lead_id: Id | None
     consent: Consent
 
 
@@ -194,7 +209,7 @@ class NewLead(TypedDict, total=False):
     """A company site, and the campaign that is to take its contacts."""
 
     url: Required[str]
-    campaign_id: kinds.Id | None
+    campaign_id: Id | None
 
 
 class NewLeadBatch(TypedDict, total=False):
@@ -207,7 +222,7 @@ class NewLeadBatch(TypedDict, total=False):
     """An object of texts: url, email, phone, name, first_name, last_name, title, time_zone, country, language,
     consent_basis, consent_source, consent_at. Only url is needed; what can be wrong with one is told of its row.
     """
-    campaign_id: kinds.Id | None
+    campaign_id: Id | None
     source: str
 
 
@@ -233,7 +248,7 @@ class NewSmtp(TypedDict, total=False):
 
     host: Required[str]
     port: int
-    security: kinds.Security
+    security: Security
     username: str
     password: str
 
@@ -241,7 +256,7 @@ class NewSmtp(TypedDict, total=False):
 class NewSuppression(TypedDict, total=False):
     """An address, number or domain that may never be written to again. It is stored in its normal form."""
 
-    channel: Required[kinds.SuppressionChannel]
+    channel: Required[SuppressionChannel]
     address: Required[str]
     reason: str
     note: str
@@ -280,7 +295,7 @@ class PlanToSimulate(TypedDict, total=False):
 
     plan: Required[Mapping[str, object]]
     """A plan: see docs/plans.md and GET /v1/plans/schema."""
-    start: kinds.Instant | None
+    start: Instant | None
     zone: str
     holidays_country: str
     events: Sequence[TapeEntry]
@@ -295,7 +310,7 @@ class Reason(TypedDict, total=False):
 class Resumption(TypedDict, total=False):
     """What becomes of what the pause held back."""
 
-    policy: kinds.ResumePolicy
+    policy: ResumePolicy
 
 
 class SampleRecipient(TypedDict, total=False):
@@ -347,12 +362,12 @@ class TapeEntry(TypedDict, total=False):
     unless it says false.
     """
 
-    on: Required[kinds.PlanEvent]
+    on: Required[PlanEvent]
     after: str | None
     at: str | None
     node: str | None
     hard: bool | None
-    grade: kinds.Grade
+    grade: Grade
 
 
 class WantedApproval(TypedDict, total=False):
@@ -364,22 +379,22 @@ class WantedApproval(TypedDict, total=False):
 class WantedApprovals(TypedDict, total=False):
     """Which drafts of a campaign are to go: those that are named, or all that wait (1,000 at a time)."""
 
-    enrolment_ids: Sequence[kinds.Id]
+    enrolment_ids: Sequence[Id]
     all: bool
 
 
 class WantedEnrolments(TypedDict, total=False):
     """Who is to be in the campaign: ``contact_id`` or ``contact_ids``. Without a ``plan`` one is made for each."""
 
-    contact_id: kinds.Id | None
-    contact_ids: Sequence[kinds.Id]
+    contact_id: Id | None
+    contact_ids: Sequence[Id]
     plan: Mapping[str, object] | None
 
 
 class WantedHold(TypedDict, total=False):
     """Nothing goes to the person before ``until``."""
 
-    until: kinds.Instant | None
+    until: Instant | None
     reason: str
 
 
@@ -391,10 +406,10 @@ class WantedMigration(TypedDict, total=False):
     """
 
     plan: Mapping[str, object] | None
-    plan_id: kinds.Id | None
-    enrolment_ids: Sequence[kinds.Id] | None
+    plan_id: Id | None
+    enrolment_ids: Sequence[Id] | None
     node_map: Mapping[str, str]
-    cursor: kinds.Id | None
+    cursor: Id | None
 
 
 class WarmUp(TypedDict, total=False):
@@ -404,7 +419,7 @@ class WarmUp(TypedDict, total=False):
     ``ceiling``; before that day it is as on it. The sender's own ``daily_cap`` holds as well.
     """
 
-    starts_on: Required[kinds.Day]
+    starts_on: Required[Day]
     first_day: Required[int]
     factor: float
     step: int

@@ -50,9 +50,9 @@ def details(value: object, indent: int = 0) -> Iterator[str]:
     match value:
         case Mapping():
             for name, each in cast("Row", value).items():
-                if isinstance(each, Mapping | list) and each:
+                if _is_nested(each):
                     yield f"{margin}{_safe(name)}:"
-                    yield from details(cast("object", each), indent + 2)
+                    yield from details(each, indent + 2)
                 else:
                     yield f"{margin}{_safe(name)}: {_text(each)}".rstrip()
         case list():
@@ -69,16 +69,18 @@ def cell(value: object) -> str:
     match value:
         case Mapping():
             known = cast("Row", value)
-            speaking = next((name for name in _SPEAKING if known.get(name)), "")
-            return (
-                _text(known[speaking])
-                if speaking
-                else ", ".join(f"{name} {cell(each)}" for name, each in known.items())
-            )
+            speaking = next((name for name in _SPEAKING if known.get(name)), None)
+            if speaking is not None:
+                return _text(known[speaking])
+            return ", ".join(f"{name} {cell(each)}" for name, each in known.items())
         case list():
             return ", ".join(cell(each) for each in cast("list[object]", value))
         case _:
-            return _text(cast("object", value))
+            return _text(value)
+
+
+def _is_nested(value: object) -> bool:
+    return value not in ({}, []) and isinstance(value, Mapping | list)
 
 
 def _speaks(rows: Sequence[Row], name: str) -> bool:
