@@ -15,6 +15,8 @@ from werkzeug.wrappers import Request, Response
 
 from cadenza.cli import main
 from cadenza.client import ApiError, Client, Patience, UnexpectedAnswer, Unreachable, errors
+from cadenza.client.operation import Operation, Option
+from cadenza.client.run import Wanted, run
 from cadenza.client.transport import Call, HttpTransport
 from local.world.server import LoopbackServer
 
@@ -312,6 +314,59 @@ def test_without_an_address_the_command_says_what_is_missing(
     assert "CADENZA_URL" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main([])
+
+
+CHANGE = Operation(
+    verb="change",
+    method="PATCH",
+    path="/v1/things/{}",
+    summary="Change a thing.",
+    ids=("thing_id",),
+    options=(Option(("If-Match",), "header"), Option(("name",), "body"), Option(("rules", "cap"), "body")),
+    has_body=True,
+)
+READ = Operation(verb="get", method="GET", path="/v1/things/{}", summary="Show a thing.", ids=("thing_id",))
+NAME, CAP = (CHANGE.options[1], "new"), (CHANGE.options[2], 3)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "method", "read", "etag", "body"),
+    [
+        (Wanted(CHANGE, ("7",), dict([NAME]), {}, None, READ), "PATCH", True, '"now"', {"name": "new"}),
+        (
+            Wanted(CHANGE, ("7",), dict([NAME, (CHANGE.options[0], '"seen"')]), {}, None, READ),
+            "PATCH",
+            False,
+            '"seen"',
+            {"name": "new"},
+        ),
+        (
+            Wanted(CHANGE._replace(method="PUT"), ("7",), dict([CAP]), {}, None, READ, keep=True),
+            "PUT",
+            True,
+            '"now"',
+            {"name": "old", "rules": {"cap": 3, "zone": "UTC"}},
+        ),
+        (
+            Wanted(CHANGE._replace(method="PUT"), ("7",), dict([CAP]), {"name": "given"}, None, READ),
+            "PUT",
+            False,
+            None,
+            {"name": "given", "rules": {"cap": 3}},
+        ),
+    ],
+    ids=["a change", "of what was seen", "keeping", "replacing"],
+)
+def test_what_is_changed_is_what_is_there(
+    script: Script, wanted: Wanted, method: str, *, read: bool, etag: str | None, body: dict[str, Any]
+) -> None:
+    """Broken, a change would overwrite somebody else's, or be refused for want of a version that nobody asked for."""
+    there = {"id": "7", "name": "old", "rules": {"cap": 1, "zone": "UTC"}}
+    script.answers = [Response(json.dumps(there), 200, mimetype="application/json", headers={"ETag": '"now"'})]
+    assert run(wanted, script.url, "cad_test") == 0
+    assert [request.method for request in script.asked] == [*(["GET"] if read else []), method]
+    assert script.asked[-1].headers.get("if-match") == etag
+    assert script.asked[-1].get_json() == body
 
 
 class Terminal:

@@ -88,7 +88,8 @@ def _call(wanted: Wanted, transport: Transport) -> Call:
         option.keys[0].lower(): str(value) for option, value in wanted.values.items() if option.place == "header"
     }
     body = dict(wanted.data)
-    if wanted.reading is not None and (wanted.keep or (operation.method == "PATCH" and _takes_etag(operation))):
+    unversioned = operation.method == "PATCH" and _takes_etag(operation) and "if-match" not in headers
+    if wanted.reading is not None and (wanted.keep or unversioned):
         now = transport.send(Call("GET", where, {}, {}))
         if _takes_etag(operation) and "etag" in now.headers:
             headers.setdefault("if-match", now.headers["etag"])
