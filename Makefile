@@ -16,7 +16,7 @@ PG_VENV := .venv-postgres
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 
-.PHONY: help setup demo crowd eval test test-long test-postgres check format synth layer lock clean
+.PHONY: help setup client demo crowd eval test test-long test-postgres check format synth layer lock clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,9 @@ synth: layer node_modules/.ready ## Synthesise the production stack (cdk.out), c
 
 layer: $(VENV)/.ready ## Build the Lambda layers (arm64, Python 3.13) without Docker
 	@$(BIN)/python scripts/build-layers
+
+client: setup ## Write the client's and the command's operations anew, from the API's document
+	@$(BIN)/python -m codegen
 
 lock: $(VENV)/.ready ## Pin every dependency anew with hashes (requirements/*.txt)
 	@scripts/lock

@@ -388,6 +388,8 @@ def _keep(demo: Demo, console: Console) -> None:
     socket_folder = system.postgres.folder
     account = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=us-east-1"
     for line in (
+        f"command   export CADENZA_URL={system.gateway.url} CADENZA_API_KEY={demo.api_key}",
+        f"          {sys.prefix}/bin/cadenza campaign list   (docs/client.md)",
         f"API       curl -H 'Authorization: Bearer {demo.api_key}' {system.gateway.url}/v1/leads",
         f"Postgres  psql -h {socket_folder} -U postgres cadenza",
         f"AWS       {account} aws --endpoint-url {system.aws.url} sqs list-queues",

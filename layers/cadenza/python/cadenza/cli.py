@@ -32,14 +32,19 @@ _SAMPLE_URL = "https://links.your-domain.example"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one subcommand and return its exit status: 0 fine, 1 something is broken, 2 unusable input."""
-    options = _parser().parse_args(arguments)
+    """Run one subcommand and return its exit status: 0 fine, 1 something is broken, 2 unusable input.
+
+    Operations of the API: 0 done, 1 refused, 2 unusable input, 3 not reached.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments[0] if arguments else "").parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a terminal that knows no dashes and arrows still gets the rest
             stream.reconfigure(errors="backslashreplace")
     gc.disable()  # A seventh of the time: what a command imports is no garbage, and it is over before there is much.
     try:
-        return _COMMANDS[options.command](options)
+        own = _COMMANDS.get(options.command)
+        return own(options) if own else options.run(options)
     except InvalidInput as error:
         for problem in error.problems or ():
             print(f"{problem.pointer or '/'}: {problem.detail}", file=sys.stderr)
@@ -52,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         gc.enable()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(wanted: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="cadenza", description="Outreach campaigns as exact state machines.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -103,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     ):
         command = commands.add_parser(name, help=help_text)
         _add_database_url(command)
+    if wanted not in _COMMANDS:  # then it is an operation of the API, or help
+        from cadenza.client.command import add_groups  # noqa: PLC0415
+
+        add_groups(commands, wanted)
     return parser
 
 
