@@ -12,7 +12,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from sqlalchemy import text
 
-from cadenza.campaigns.installation import WantedKey, WantedWorkspace, create_key, create_workspace, owner
+from cadenza.campaigns.installation import WantedKey, WantedWorkspace, create_workspace, owner
+from cadenza.campaigns.keys import make_key
 from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
 from cadenza.core.log import get_logger
@@ -30,7 +31,7 @@ def handler(event: dict[str, Any] | None, context: LambdaContext) -> dict[str, s
         if (workspace := wanted.get("create_workspace")) is not None:
             return make_workspace(database, WantedWorkspace.model_validate(workspace))
         if (key := wanted.get("create_key")) is not None:
-            return make_key(database, WantedKey.model_validate(key))
+            return make_another_key(database, WantedKey.model_validate(key))
         return migrate(database)
 
 
@@ -51,9 +52,9 @@ def make_workspace(database: Database, wanted: WantedWorkspace) -> dict[str, str
     return {"workspace_id": str(made.workspace_id), "api_key": made.api_key}
 
 
-def make_key(database: Database, wanted: WantedKey) -> dict[str, str]:
+def make_another_key(database: Database, wanted: WantedKey) -> dict[str, str]:
     """Make a key; it goes into no log."""
     with database.worker() as conn:
-        key = create_key(conn, wanted.workspace_id, wanted.role, wanted.name, utc_now())
+        made = make_key(conn, wanted.workspace_id, wanted, utc_now())
     log.info("key.created", workspace_id=str(wanted.workspace_id), role=wanted.role)
-    return {"workspace_id": str(wanted.workspace_id), "api_key": key}
+    return {"workspace_id": str(wanted.workspace_id), "api_key": made.key}

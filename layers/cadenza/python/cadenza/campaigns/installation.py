@@ -88,12 +88,9 @@ class WantedWorkspace(BaseModel):
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
-class WantedKey(BaseModel):
+class WantedKey(NewApiKey):
     """An API key to make, by default of the installation's own workspace."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
     role: Role = Role.ADMIN
     workspace_id: WorkspaceId = SYSTEM_WORKSPACE
 

@@ -31,11 +31,14 @@ from cadenza.core.messages import (
     CrawlReported,
     CrawlWanted,
     ExecutionMessage,
+    IntakeWanted,
     LeadMessage,
     MailReceived,
+    PlanMessage,
     PlanWanted,
     SendWanted,
     SignalReported,
+    StartDue,
     Sweep,
     Wake,
 )
@@ -53,7 +56,7 @@ _MESSAGES: Final[Mapping[QueueName, TypeAdapter[Any]]] = {
 _TABLES: Final = ("leads", "lead_batches", "campaigns", "contacts", "outbound_messages")
 _ACTIONS: Final = "actions"
 
-Known = LeadMessage | ExecutionMessage | PlanWanted | SendWanted
+Known = LeadMessage | ExecutionMessage | PlanMessage | SendWanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +112,14 @@ def _about(message: Known) -> About:
             ids = {"campaigns": (str(message.campaign_id),), "contacts": (str(message.contact_id),)}
             key = f"{message.campaign_id}:{message.contact_id}"
             return About(ids, message.workspace_id, (JobKind.PLANNING, key))
+        case IntakeWanted():
+            ids = {"leads": (str(message.lead_id),)} if message.lead_id else {}
+            return About(ids, message.workspace_id)
         case SendWanted():
             return About({"outbound_messages": tuple(map(str, message.message_ids))})
         case CrawlWanted() | CrawlReported() | CrawlPageSeen() | CrawlCheck() | AnalysisWanted() | BatchTaken():
             return _about_lead(message)
-        case ActionsDue() | SignalReported() | MailReceived() | CampaignMoved() | Sweep() | Wake():
+        case ActionsDue() | SignalReported() | MailReceived() | CampaignMoved() | StartDue() | Sweep() | Wake():
             return _about_campaign(message)
         case _:
             assert_never(message)
@@ -136,7 +142,7 @@ def _about_campaign(message: ExecutionMessage) -> About:
             return About({"outbound_messages": (str(message.message_id),)})
         case MailReceived():
             return About({"outbound_messages": (str(message.about),)} if message.about else {})
-        case CampaignMoved():
+        case CampaignMoved() | StartDue():
             return About({"campaigns": (str(message.campaign_id),)})
         case Sweep() | Wake():
             return About()
