@@ -49,12 +49,17 @@ def arguments(
 ) -> list[str]:
     """How the command is told all of this; ``secret`` is a file with what is no argument."""
     told = [*_options(query, "")]
-    if operation.body is not None:
+    if operation.body is not None and not is_whole(described, operation):
         fields = described.resolve(operation.body)["properties"]
         for name, value in body.items():
             inner = _plain(described, fields[name])[0]
             told += _options(value, f"{name}.") if "properties" in inner else _options({name: value}, "")
     return [re.sub(r"^(--.*password)=.*", rf"\1=@{secret}", each) for each in told]
+
+
+def is_whole(described: Described, operation: Operation) -> bool:
+    """Whether its body is a document without fields of its own, and is given as a whole."""
+    return operation.body is not None and "properties" not in described.resolve(operation.body)
 
 
 def _options(values: Mapping[str, Any], prefix: str) -> Iterator[str]:

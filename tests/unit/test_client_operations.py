@@ -16,7 +16,7 @@ from cadenza.client import Client
 from codegen.document import Described, Operation, described, identifier, read, singular
 from codegen.files import committed, make
 from local.world.server import LoopbackServer
-from tests.unit.sampling import TEXTS, arguments, sample
+from tests.unit.sampling import TEXTS, arguments, is_whole, sample
 
 API = described()
 CREATED = {True: r'"[0-9a-f-]{36}"', False: ""}
@@ -100,7 +100,8 @@ def test_every_operation_has_a_method(operation: Operation, api: Api) -> None:
         method = getattr(getattr(client, operation.concept), identifier(operation.verb))
         given = [TEXTS["uuid"]] * len(operation.of("path")) + (["a,b\n"] if operation.media else [])
         taken = {each.python for each in operation.parameters}
-        answer = method(*given, **keywords, **body) if not taken & set(body) else method(*given, body, **keywords)
+        whole = taken & set(body) or is_whole(API, operation)
+        answer = method(*given, body, **keywords) if whole else method(*given, **keywords, **body)
     _assert_asked(api.asked[-1], operation, body, query)
     assert (answer is None) == (operation.answer is None)
     assert getattr(answer, "etag", ETAG) == ETAG
@@ -119,6 +120,9 @@ def test_every_operation_has_a_command(
     told = arguments(API, operation, body, query, tmp_path / "secret") + [
         f"--{name}={value}" for name, value in headers.items()
     ]
+    if is_whole(API, operation):
+        (tmp_path / "body.json").write_text(json.dumps(body))
+        told.append(f"--data=@{tmp_path / 'body.json'}")
     assert main([group, operation.verb.replace("_", "-"), *given, *told]) == 0, capsys.readouterr().err
     _assert_asked(api.asked[-1], operation, body, query)
     shown = capsys.readouterr()

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from cadenza.campaigns.compiling import compiled as content
+from cadenza.campaigns.content_model import NewTemplate, Step, Template
+from cadenza.campaigns.model import CampaignBrief
+from cadenza.core.ids import TemplateId, new_id
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.core.states import Channel, EnrolmentStatus
 from cadenza.engine.model import DailyWindow, SendingRules, Sent, Verdict
@@ -391,3 +395,31 @@ def test_timers_are_exact_and_only_sends_are_moved() -> None:
     capped.run(2 * DAY)  # a cap lets the queued message wait; the clock waits with it
     capped.tell(Sent("a", 1, capped.now))
     assert capped.due("no_open") == MONDAY + 3 * DAY
+
+
+@says(
+    "Hand-written content (a template, a workflow) compiles to a plan in a line: step_k leads to step_k+1 on no_reply "
+    "after the delay, so that it counts from the send and a reply ends it."
+)
+def test_hand_written_content_is_a_plan_in_a_line() -> None:
+    """A follow-up would come too soon after a mail that was sent late, or to somebody who has answered."""
+    mail = NewTemplate(name="Hello", subject="Routes", text_body="Shall we talk?")
+    steps = [Step(Template(TemplateId(new_id()), mail), delay) for delay in ("PT0S", "P2D", "P3D")]
+    source, problems = content(steps, CampaignBrief())
+    plan = compile_plan(source).plan
+    assert plan is not None
+    assert not problems
+    play = Play(plan, sends=False)
+    play.run(DAY)
+    play.deliver("step_1", 1)  # a day late
+    play.run(DAY)
+    assert play.due("no_reply") == MONDAY + 3 * DAY
+    play.sends = True
+    play.run(9 * DAY)
+    assert (play.way, play.state.status) == (["step_1", "step_2", "step_3"], COMPLETED)
+    answered = Play(plan)
+    answered.signal(SignalKind.REPLIED)
+    answered.run(9 * DAY)
+    assert (answered.way, answered.state.status) == (["step_1"], STOPPED)
+    single, _ = content(steps[:1], CampaignBrief())
+    assert [node["id"] for node in single["nodes"]] == ["step_1"]  # type: ignore[index,union-attr]
