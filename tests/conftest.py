@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from itertools import count
 
 import pytest
 from _pytest.terminal import TerminalReporter
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
 
@@ -45,6 +47,15 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
         for name, told in report.user_properties:
             if name == "counts":
                 terminalreporter.write_line(str(told))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _descriptions_are_read_once() -> Iterator[None]:
+    """Botocore reads what describes a service anew in each session, and moto makes a session a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        known = cache(JSONFileLoader().load_file)
+        patch.setattr(JSONFileLoader, "load_file", lambda _, path: known(path))
+        yield
 
 
 @pytest.fixture(scope="session")
