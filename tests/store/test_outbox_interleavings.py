@@ -22,7 +22,7 @@ from tests.store.chaos.oracle import Findings
 from tests.store.chaos.runs import Arena
 from tests.unit.properties import LONG
 
-SIZE, STEPS = (200, 500) if LONG else (150, 150)
+SIZE, STEPS = (200, 500) if LONG else (100, 120)
 RUNS = 45 if LONG else 1
 CROWD, ROUNDS = (40, 8) if LONG else (20, 3)
 CROWDS = 25 if LONG else 1

@@ -48,13 +48,19 @@ class Api(LoopbackServer):
         return Response(json.dumps(answer), status=200, mimetype="application/json", headers={"ETag": ETAG})
 
 
+@pytest.fixture(scope="module")
+def served() -> Iterator[Api]:
+    with Api() as api:
+        yield api
+
+
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
+def api(served: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
     """The API on loopback, where the environment says that it is."""
-    with Api() as served:
-        monkeypatch.setenv("CADENZA_URL", served.url)
-        monkeypatch.setenv("CADENZA_API_KEY", "cad_test")
-        yield served
+    served.asked.clear()
+    monkeypatch.setenv("CADENZA_URL", served.url)
+    monkeypatch.setenv("CADENZA_API_KEY", "cad_test")
+    return served
 
 
 def _named(operation: Operation) -> str:
