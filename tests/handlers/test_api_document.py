@@ -27,6 +27,8 @@ OPERATIONS = {
     for path, methods in DOCUMENT["paths"].items()
     for method, told in methods.items()
 }
+ALSO = {("get_automation_health", "503"): "InstallationHealth"}
+"""Answers that are no success, and still no problem alone: operation and status, and which model they may be of."""
 VOID = frozenset({"meta", "link", "br"})
 
 
@@ -79,7 +81,11 @@ def test_every_operation_is_told_in_full(name: str):
         wanted |= {"401": {"www-authenticate"}, "429": {"retry-after"}, "503": {"retry-after"}}.get(status, set())
         assert headers >= wanted
         if status >= "400":
-            assert set(answer["content"]) == {"application/problem+json"}
+            content = dict(answer["content"])
+            assert content.pop("application/problem+json")["schema"] == {"$ref": "#/components/schemas/Problem"}
+            also = ALSO.get((name, status))
+            model = {"application/json": {"schema": {"$ref": f"#/components/schemas/{also}"}}}
+            assert content == (model if also else {})
 
 
 def test_what_creates_is_told_to_take_a_key():
