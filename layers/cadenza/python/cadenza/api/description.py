@@ -107,6 +107,8 @@ def _describe_parameters(path: str, operation: dict[str, Any]) -> None:
     if operation.get(CREATES):
         parameters.append(dict(PARAMETER))
     for parameter in parameters:
+        if parameter["name"] == IF_MATCH and str(int(HTTPStatus.PRECONDITION_REQUIRED)) in operation["responses"]:
+            parameter["required"] = True  # its absence is 428, and so no fault of the route's own parameters
         schema = parameter["schema"] = _without_null(parameter["schema"])
         if not parameter.get("description"):
             parameter["description"] = _about(parameter, schema)
