@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from codegen.classes import HEADER
-from codegen.document import Described, Operation, Schema, reference, singular
+from codegen.document import Described, Operation, Parameter, Schema, reference, singular
 
 _KINDS: Final = {"string": "text", "integer": "integer", "number": "number", "boolean": "flag"}
 _DEPTH: Final = 2
@@ -50,8 +50,10 @@ def operations(described: Described, name: str, found: list[Operation]) -> str:
 
 
 def _operation(described: Described, operation: Operation) -> str:
-    options = [_option(described, (each.name,), each.schema, each.place, each.description, required=each.required)
-               for each in (*operation.of("query"), *operation.of("header"))]  # fmt: skip
+    options = [
+        _option(described, (each.name,), each.schema, each.place, each.description, required=_is_wanted(each))
+        for each in (*operation.of("query"), *operation.of("header"))
+    ]
     if operation.body is not None:
         options += _fields(described, (), operation.body)
     shown = {
@@ -68,6 +70,11 @@ def _operation(described: Described, operation: Operation) -> str:
     flags = {"has_body": operation.body is not None, "creates": operation.creates, "dangerous": operation.dangerous}
     written += [f"{name}=True" for name, value in flags.items() if value]
     return f"Operation({', '.join(written)})"
+
+
+def _is_wanted(parameter: Parameter) -> bool:
+    """Whether one has to give it: a version is often read by the command itself (`cadenza.client.run`)."""
+    return parameter.required and parameter.place == "query"
 
 
 def _fields(described: Described, above: tuple[str, ...], schema: Schema) -> Iterator[str]:

@@ -6,13 +6,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.engine import URL
 
+from cadenza.core import heartbeats
+from cadenza.core.clock import utc_now
 from cadenza.core.db import Database
+from cadenza.core.heartbeats import Heartbeat
+from cadenza.operations.model import WORKER_OF
 from tests.conformance.upstream import served
 from tests.handlers.api_client import Client, client, environment
 from tests.handlers.conftest import Queues
@@ -24,12 +29,14 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 @pytest.fixture
 def admin(queues: Queues, database_url: URL, database: Database, monkeypatch: Any) -> Iterator[Client]:  # noqa: ARG001
-    """The admin of a workspace that has one of everything."""
+    """The admin of a workspace that has one of everything, in an installation whose functions work all the while."""
     with database.worker() as conn:
         scene = add_scene(conn)
         add_contact(conn, scene.workspace_id, add_lead(conn, scene.workspace_id))
         scene.add_message(conn)
         scene.add_message(conn, enrolment={"status": "draft", "approval": "wanted"})
+        for worker in set(WORKER_OF.values()):
+            heartbeats.write(conn, Heartbeat(worker, utc_now() + timedelta(hours=1), {}))
     with environment(database_url, monkeypatch):
         yield client(database, scene.workspace_id)
 

@@ -172,6 +172,7 @@ def test_the_intake_is_shown_and_checked(api: Client, scene: Scene):
 def test_the_switch_is_turned_shown_and_kept(api: Client, database: Database, scene: Scene):
     """Broken, nobody could tell who has switched automation off, or whether it is."""
     campaign_id = automatic(api, scene)
+    assert set(api.call("POST", "/v1/automation/toggle", {"enabled": 0}).problem(400)) == {"/enabled"}
     off = api.post("/v1/automation/toggle", {"enabled": False, "reason": "the price is wrong"})
     assert off == {"enabled": False, "campaigns": [campaign_id], "held": 0}
     settings = api.get("/v1/automation/settings")

@@ -145,6 +145,7 @@ def test_a_function_that_lets_work_lie_is_down(api: Client, stranger: Client, in
     for caller in (api, installer):
         reply = caller.call("GET", HEALTH)
         assert (reply.status, reply.json["verdict"], reasons(reply.json)) == (503, "down", [("analyze", "down")])
+        assert reply.headers["retry-after"] == "60"
     assert stranger.get(HEALTH)["overdue"] == []
 
 
@@ -196,6 +197,7 @@ def test_without_a_database_it_is_down_within_seconds(api: Client, nowhere: Data
     answer = app.resolve(event, LambdaContext())  # type: ignore[arg-type]
     found = json.loads(answer["body"])
     assert (answer["statusCode"], found["verdict"], reasons(found)) == (503, "down", [("database", "down")])
+    assert answer["headers"]["retry-after"] == "60"
     assert (found["queues"], found["workers"]) == ([], []), "nobody knows who asks"
     assert time.monotonic() - begun < 5
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StrictBool, StringConstraints, model_validator
 
 from cadenza.api.models import Answer, Enrolled, Plan, Taken
 from cadenza.api.plan_models import PlanJson
@@ -99,7 +99,7 @@ class WantedApprovals(Taken):
     """Which drafts of a campaign are to go: those that are named, or all that wait (1,000 at a time)."""
 
     enrolment_ids: Annotated[tuple[EnrolmentId, ...], Field(max_length=BATCH)] = ()
-    all: bool = False
+    all: StrictBool = False
 
     @model_validator(mode="after")
     def _not_both(self) -> Self:

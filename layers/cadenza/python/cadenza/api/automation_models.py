@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, computed_field, model_validator
+from pydantic import Field, StrictBool, StringConstraints, computed_field, model_validator
 
 from cadenza.api.models import Answer, Job, Taken
 from cadenza.campaigns.assignment import MAX_LEADS, Assigned, LeadFilter
@@ -73,7 +73,7 @@ class CampaignLead(Answer):
 class WantedSwitch(Taken):
     """On or off, and why."""
 
-    enabled: bool
+    enabled: StrictBool
     reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] = ""
 
 
@@ -94,7 +94,7 @@ class WantedRun(Taken):
     campaign_id: CampaignId | None = None
     limit: int = Field(default=100, ge=1, le=LOOKED_AT)
     cursor: ContactId | None = None
-    dry_run: bool = False
+    dry_run: StrictBool = False
 
     @property
     def batch(self) -> WantedBatch:

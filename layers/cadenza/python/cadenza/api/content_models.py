@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from cadenza.api.models import Answer, Taken
 from cadenza.api.preview_models import PreviewFinding
 from cadenza.campaigns.content_model import NewTemplate, NewWorkflow
 from cadenza.campaigns.editing import ClonedContacts
+from cadenza.core.instants import Instant
 
 # --- templates and workflows -------------------------------------------------------------------------------------
 
@@ -76,7 +77,7 @@ class StoredWorkflow(Workflow):
 class WantedStart(Taken):
     """When a campaign is to start by itself, in RFC 3339."""
 
-    starts_at: AwareDatetime | None = Field(default=None, json_schema_extra={"examples": ["2027-01-31T09:00:00+01:00"]})
+    starts_at: Instant | None = Field(default=None, json_schema_extra={"examples": ["2027-01-31T09:00:00+01:00"]})
 
 
 class WantedClone(Taken):

@@ -107,6 +107,8 @@ def _describe_parameters(path: str, operation: dict[str, Any]) -> None:
     if operation.get(CREATES):
         parameters.append(dict(PARAMETER))
     for parameter in parameters:
+        if parameter["name"] == IF_MATCH and str(int(HTTPStatus.PRECONDITION_REQUIRED)) in operation["responses"]:
+            parameter["required"] = True  # its absence is 428, and so no fault of the route's own parameters
         schema = parameter["schema"] = _without_null(parameter["schema"])
         if not parameter.get("description"):
             parameter["description"] = _about(parameter, schema)
@@ -177,8 +179,9 @@ def _describe_headers(operation: dict[str, Any], *, versioned: bool) -> None:
         names |= _OF_STATUS.get(int(status), frozenset())
         if operation.get(CREATES) and int(status) == HTTPStatus.CONFLICT:
             names.add("Retry-After")
-        # A path that no id fits is not there before anybody asks who wants it.
-        certain = frozenset[str]() if int(status) == HTTPStatus.NOT_FOUND else _ALWAYS
+        # A path that no id fits is not there before anybody asks who wants it; without the database nobody can ask.
+        unasked = int(status) in {HTTPStatus.NOT_FOUND, HTTPStatus.SERVICE_UNAVAILABLE}
+        certain = frozenset[str]() if unasked else _ALWAYS
         always = certain | (frozenset({"Retry-After"}) if int(status) != HTTPStatus.CONFLICT else frozenset[str]())
         answer["headers"] = {name: {**HEADERS[name], "required": name in always} for name in sorted(names)}
         if answer.get("content") == {}:

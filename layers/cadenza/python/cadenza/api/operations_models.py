@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue, StringConstraints, computed_field, model_validator
+from pydantic import Field, JsonValue, StrictBool, StringConstraints, computed_field, model_validator
 
 from cadenza.api.ai_models import Breaker
 from cadenza.api.models import Answer, Taken
@@ -241,7 +241,7 @@ class WhichLetters(Taken):
     """Messages by their ids, or all of the caller's."""
 
     message_ids: Annotated[tuple[SqsId, ...], Field(min_length=1, max_length=AT_ONCE)] | None = None
-    all: bool = False
+    all: StrictBool = False
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool
 
 from cadenza.campaigns.model import FirstN
 from cadenza.contacts.countries import CountryPolicy
@@ -62,9 +62,9 @@ class AutomationSettings(WorkingHours):
     ai_daily_budget_usd_micros: int | None = Field(default=None, ge=0, le=10**15)
     unknown_bound_s: int = Field(default=86_400, ge=60, le=30 * 86_400)
     unknown_policy: UnknownPolicy = UnknownPolicy.FAIL
-    offline_fallback: bool = True
-    retry_when_budget_renews: bool = False
-    stop_company_on_reply: bool = False
+    offline_fallback: StrictBool = True
+    retry_when_budget_renews: StrictBool = False
+    stop_company_on_reply: StrictBool = False
     soft_bounce_limit: int | None = Field(default=3, ge=1, le=100)
     soft_bounce_days: int = Field(default=30, ge=1, le=366)
     absence_days: int = Field(default=7, ge=1, le=90)
@@ -80,4 +80,4 @@ class AutomationSettings(WorkingHours):
     country_policy: CountryPolicy = CountryPolicy()
     approval_mode: ApprovalMode = ApprovalMode.AUTOMATIC
     approval_first_n: FirstN = 0
-    enabled: bool | None = None
+    enabled: StrictBool | None = None

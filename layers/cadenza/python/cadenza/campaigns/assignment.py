@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Final, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, StrictBool, model_validator
 from sqlalchemy import Connection, Row, text
 
 from cadenza.campaigns.assigning import outgoing
@@ -18,6 +18,7 @@ from cadenza.core import audit
 from cadenza.core.clock import Clock
 from cadenza.core.db import Database
 from cadenza.core.ids import BatchId, CampaignId, LeadId, WorkspaceId
+from cadenza.core.instants import Instant
 from cadenza.core.queues import Outgoing, Queue, hint
 from cadenza.core.states import AuditAct, LeadStatus
 from cadenza.engine.completion import complete_campaigns
@@ -39,9 +40,9 @@ class LeadFilter(BaseModel):
     status: LeadStatus | None = None
     batch_id: BatchId | None = None
     source: str = ""
-    created_since: AwareDatetime | None = None
-    created_until: AwareDatetime | None = None
-    unassigned: bool = False
+    created_since: Instant | None = None
+    created_until: Instant | None = None
+    unassigned: StrictBool = False
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

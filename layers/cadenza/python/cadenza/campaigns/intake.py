@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints
 
 from cadenza.contacts.model import ContactKind
 from cadenza.contacts.store import Contact
@@ -63,7 +63,7 @@ class Intake(BaseModel):
     domains: Words = ()
     sources: Words = ()
     least_fit: Literal[FitLevel.MEDIUM, FitLevel.HIGH] | None = None
-    exclusive: bool = True
+    exclusive: StrictBool = True
 
 
 @dataclass(frozen=True, slots=True)

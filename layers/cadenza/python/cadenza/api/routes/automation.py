@@ -7,7 +7,6 @@ from typing import Annotated
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
-from pydantic import AwareDatetime
 
 from cadenza.api import automation_models as models
 from cadenza.api import automation_queries as queries
@@ -17,6 +16,7 @@ from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.core.ids import CampaignId
+from cadenza.core.instants import Instant
 from cadenza.core.states import JobKind, JobStatus, Role
 
 routes = Operations("automation")
@@ -73,8 +73,8 @@ def list_automation_jobs(
     contact_id: Annotated[UUID | None, Query()] = None,
     campaign_id: Annotated[UUID | None, Query()] = None,
     reason: Annotated[str | None, Query(description="words of the reason", min_length=1, max_length=200)] = None,
-    since: Annotated[AwareDatetime | None, Query(description="asked for at this instant or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="asked for before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="asked for at this instant or later")] = None,
+    until: Annotated[Instant | None, Query(description="asked for before this instant")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[models.AutomaticJob]:

@@ -10,7 +10,6 @@ from uuid import UUID
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.content_types import APPLICATION_JSON
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
-from pydantic import AwareDatetime
 
 from cadenza.api import operations_models as models
 from cadenza.api import operations_queries as queries
@@ -19,9 +18,10 @@ from cadenza.api.operations_queries import AuditFilter, FailedFilter
 from cadenza.api.reading import Slice
 from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
-from cadenza.core import jobs
+from cadenza.core import heartbeats, jobs
 from cadenza.core.clock import utc_now
 from cadenza.core.errors import FieldProblem, InvalidInput
+from cadenza.core.instants import Instant
 from cadenza.core.queues import QueueName
 from cadenza.core.states import AuditAct, JobStatus, Role
 from cadenza.operations.dead_letters import Deed
@@ -35,6 +35,8 @@ routes = Operations("installation")
 
 _STATISTICS: Final = 200
 _MONTH: Final = timedelta(days=30)
+_SOON: Final = {"retry-after": f"{heartbeats.EVERY.total_seconds():.0f}"}
+"""When an installation that is down may have come to life: its functions write so once a minute."""
 QueueOf = Annotated[QueueName, Path(description="the queue that the messages come from")]
 
 
@@ -42,13 +44,15 @@ QueueOf = Annotated[QueueName, Path(description="the queue that the messages com
 
 
 def _told(found: Health) -> Response[models.InstallationHealth]:
-    status = HTTPStatus.SERVICE_UNAVAILABLE if found.verdict is Verdict.DOWN else HTTPStatus.OK
-    return Response(status, APPLICATION_JSON, models.InstallationHealth.model_validate(found))
+    answer = models.InstallationHealth.model_validate(found)
+    if found.verdict is Verdict.DOWN:
+        return Response(HTTPStatus.SERVICE_UNAVAILABLE, APPLICATION_JSON, answer, dict(_SOON))
+    return Response(HTTPStatus.OK, APPLICATION_JSON, answer)
 
 
 def _database_away() -> Response[str]:
     body = models.InstallationHealth.model_validate(without_database(utc_now()))
-    return Response(HTTPStatus.SERVICE_UNAVAILABLE, APPLICATION_JSON, body.model_dump_json())
+    return Response(HTTPStatus.SERVICE_UNAVAILABLE, APPLICATION_JSON, body.model_dump_json(), dict(_SOON))
 
 
 @routes.operation(
@@ -85,7 +89,7 @@ def list_retries(
 @routes.operation("GET", "/v1/retries/statistics", role=Role.VIEWER)
 def get_retry_statistics(
     desk: At,
-    since: Annotated[AwareDatetime | None, Query(description="30 days ago if not given")] = None,
+    since: Annotated[Instant | None, Query(description="30 days ago if not given")] = None,
 ) -> models.RetryStatistics:
     """Show by kind and reason what has failed, and what asking again came to."""
     begun = since or desk.now() - _MONTH
@@ -177,8 +181,8 @@ def list_audit(
     act: Annotated[AuditAct | None, Query()] = None,
     key_id: Annotated[UUID | None, Query(description="the API key that did it")] = None,
     subject_id: Annotated[UUID | None, Query(description="what it was done to")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="done at this instant or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="done before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="done at this instant or later")] = None,
+    until: Annotated[Instant | None, Query(description="done before this instant")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> Page[models.AuditRecord]:

@@ -25,6 +25,7 @@ from cadenza.campaigns.reply_times import Bar
 from cadenza.campaigns.reports import By, Line, Scope
 from cadenza.core.errors import FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId
+from cadenza.core.instants import Day
 from cadenza.core.states import Role
 from cadenza.planning.zones import find_zone, first_instant
 
@@ -34,15 +35,18 @@ R = TypeVar("R", bound=BaseModel)
 
 _FIRST_YEAR, _LAST_YEAR = 1970, 2200
 _NAMES: Final = ("key", "label")
+_WRITTEN_AS: Final = ("application/json", "text/csv")
 
 OfCampaign = Annotated[UUID | None, Query(description="of this campaign only; all if not given")]
-Since = Annotated[date | None, Query(description="first day in `zone`; from the beginning if not given")]
-Until = Annotated[date | None, Query(description="last day in `zone`; up to now if not given")]
+Since = Annotated[Day | None, Query(description="first day in `zone`; from the beginning if not given")]
+Until = Annotated[Day | None, Query(description="last day in `zone`; up to now if not given")]
 InZone = Annotated[str, Query(description="whose days: an IANA time zone", max_length=100)]
 Written = Annotated[ExportFormat, Query(description="csv has the items only")]
 
 
-@routes.operation("GET", "/v1/reports/funnel", role=Role.VIEWER, problems=(HTTPStatus.NOT_FOUND,))
+@routes.operation(
+    "GET", "/v1/reports/funnel", role=Role.VIEWER, problems=(HTTPStatus.NOT_FOUND,), answered_as=_WRITTEN_AS
+)
 def get_funnel(
     desk: At,
     by: Annotated[By, Query(description="what its lines are")] = By.CAMPAIGN,
@@ -71,7 +75,9 @@ def get_funnel(
     return _answer(report, Line, report.items, format)
 
 
-@routes.operation("GET", "/v1/reports/time-to-reply", role=Role.VIEWER, problems=(HTTPStatus.NOT_FOUND,))
+@routes.operation(
+    "GET", "/v1/reports/time-to-reply", role=Role.VIEWER, problems=(HTTPStatus.NOT_FOUND,), answered_as=_WRITTEN_AS
+)
 def get_time_to_reply(
     desk: At,
     campaign_id: OfCampaign = None,

@@ -6,7 +6,6 @@ from typing import Annotated
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime
 
 from cadenza.api import schedule_queries
 from cadenza.api.reading import Slice
@@ -15,6 +14,7 @@ from cadenza.api.routing import At, Operations
 from cadenza.api.schedule_models import CampaignSchedule
 from cadenza.api.schedule_queries import SendFilter
 from cadenza.campaigns.schedule import SendState
+from cadenza.core.instants import Instant
 from cadenza.core.states import Role
 
 routes = Operations("campaigns")
@@ -28,8 +28,8 @@ def get_campaign_schedule(
     contact_id: Annotated[UUID | None, Query()] = None,
     step: Annotated[int | None, Query(ge=1, le=100, description="the how-manieth message of its enrolment")] = None,
     state: Annotated[SendState | None, Query()] = None,
-    since: Annotated[AwareDatetime | None, Query(description="sent or planned at this instant or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="sent or planned before this instant")] = None,
+    since: Annotated[Instant | None, Query(description="sent or planned at this instant or later")] = None,
+    until: Annotated[Instant | None, Query(description="sent or planned before this instant")] = None,
     limit: Limit = DEFAULT_LIMIT,
     cursor: Cursor = None,
 ) -> CampaignSchedule:

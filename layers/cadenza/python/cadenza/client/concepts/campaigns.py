@@ -63,7 +63,7 @@ class Campaigns:
         return self._api.ask(answers.CampaignDetail, "POST", "/v1/campaigns/{}/cancel", campaign_id, body=body)
 
     def change(
-        self, campaign_id: kinds.Id, *, if_match: str | None = None, **body: Unpack[bodies.CampaignChange]
+        self, campaign_id: kinds.Id, *, if_match: str, **body: Unpack[bodies.CampaignChange]
     ) -> answers.CampaignDetail:
         """Change what is given of a draft; of a campaign that is no draft, `name` and `daily_cap` only.
 

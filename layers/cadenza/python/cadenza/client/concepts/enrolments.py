@@ -112,7 +112,7 @@ class Enrolments:
         return self._api.ask(answers.Preview, "GET", "/v1/enrolments/{}/preview", enrolment_id, query={"node": node})
 
     def put_plan(
-        self, enrolment_id: kinds.Id, *, if_match: str | None = None, **body: Unpack[bodies.PlanOfDraft]
+        self, enrolment_id: kinds.Id, *, if_match: str, **body: Unpack[bodies.PlanOfDraft]
     ) -> answers.EditedPlan:
         """Replace a draft's plan. Errors refuse it; what else is to be said about it stands in the answer.
 

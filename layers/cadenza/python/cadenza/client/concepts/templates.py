@@ -18,7 +18,7 @@ class Templates:
         self._api = api
 
     def change(
-        self, template_id: kinds.Id, *, if_match: str | None = None, **body: Unpack[bodies.TemplateChange]
+        self, template_id: kinds.Id, *, if_match: str, **body: Unpack[bodies.TemplateChange]
     ) -> answers.StoredTemplate:
         """Change what is given of a template. Campaigns that have begun go on sending what they had.
 

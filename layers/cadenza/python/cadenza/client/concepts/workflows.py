@@ -60,7 +60,7 @@ class Workflows:
         return follow(lambda cursor: self.list(limit=200, cursor=cursor))
 
     def replace(
-        self, workflow_id: kinds.Id, *, if_match: str | None = None, **body: Unpack[bodies.NewWorkflow]
+        self, workflow_id: kinds.Id, *, if_match: str, **body: Unpack[bodies.NewWorkflow]
     ) -> answers.StoredWorkflow:
         """Replace all of a workflow. Campaigns that have begun go on sending what they had.
 
