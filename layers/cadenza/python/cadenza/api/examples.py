@@ -68,13 +68,13 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "resume_campaign": {"policy": "shift"},
     "cancel_campaign": {"reason": "the offer has ended"},
     "pause_sender": {"reason": "moves to another mailbox"},
-    "create_template": {
+    "add_template": {
         "name": "First mail",
         "subject": "An idea for {{ company }}",
         "text_body": "Hi {{ first_name }},\n\nyou deliver every morning. May I show you how others plan their routes?",
     },
     "change_template": {"subject": "Fewer detours for {{ company }}"},
-    "replace_workflow": {"name": "Two mails", "steps": [{"template_id": _ID}, {"template_id": _ID, "delay": "P3D"}]},
+    "put_workflow": {"name": "Two mails", "steps": [{"template_id": _ID}, {"template_id": _ID, "delay": "P3D"}]},
     "assign_leads": {"filter": {"source": "fair in Hamburg", "unassigned": True}},
     "enrol_contacts": {"contact_ids": [_ID]},
     "approve_enrolments": {"all": True},
@@ -102,7 +102,7 @@ EXAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "holidays_country": "DE",
         "daily_cap": 500,
     },
-    "create_api_key": {"name": "reports", "role": "viewer", "rate_per_s": 2, "burst": 20},
+    "add_api_key": {"name": "reports", "role": "viewer", "rate_per_s": 2, "burst": 20},
 }
 
 SHEETS: Final[Mapping[str, Mapping[str, str]]] = {

@@ -35,7 +35,7 @@ OVERTAKEN = (HTTPStatus.PRECONDITION_FAILED, HTTPStatus.PRECONDITION_REQUIRED)
 
 
 @routes.operation("POST", "/v1/templates", role=Role.OPERATOR, answers=HTTPStatus.CREATED)
-def create_template(desk: At, template: Annotated[NewTemplate, Body()]) -> Response[content_models.StoredTemplate]:
+def add_template(desk: At, template: Annotated[NewTemplate, Body()]) -> Response[content_models.StoredTemplate]:
     """Add a template. Errors refuse it; what else is to be said about it stands in the answer."""
     template_id, found = desk.contents.create_template(template)
     return _template(desk, template_id, found, HTTPStatus.CREATED)
@@ -85,7 +85,7 @@ def delete_template(desk: At, template_id: Id) -> Response[None]:
 
 
 @routes.operation("POST", "/v1/workflows", role=Role.OPERATOR, answers=HTTPStatus.CREATED)
-def create_workflow(desk: At, workflow: Annotated[NewWorkflow, Body()]) -> Response[content_models.StoredWorkflow]:
+def add_workflow(desk: At, workflow: Annotated[NewWorkflow, Body()]) -> Response[content_models.StoredWorkflow]:
     """Add a workflow. Errors refuse it; what else is to be said about it stands in the answer."""
     workflow_id, found = desk.contents.create_workflow(workflow)
     return _workflow(desk, workflow_id, found, HTTPStatus.CREATED)
@@ -107,7 +107,7 @@ def get_workflow(desk: At, workflow_id: Id) -> Response[content_models.Workflow]
 
 
 @routes.operation("PUT", "/v1/workflows/<workflow_id>", role=Role.OPERATOR, problems=OVERTAKEN)
-def replace_workflow(
+def put_workflow(
     desk: At,
     workflow_id: Id,
     workflow: Annotated[NewWorkflow, Body()],

@@ -42,7 +42,7 @@ def list_api_keys(
 
 
 @routes.operation("POST", "/v1/api-keys", role=Role.ADMIN, answers=HTTPStatus.CREATED, shown_once=True)
-def create_api_key(desk: At, wanted: Annotated[NewApiKey, Body()]) -> key_models.ShownApiKey:
+def add_api_key(desk: At, wanted: Annotated[NewApiKey, Body()]) -> key_models.ShownApiKey:
     """Make an API key. It is shown in this answer only: asked again under its Idempotency-Key, nobody can repeat it."""
     made = desk.keys.create(wanted)
     with desk.transaction() as conn:

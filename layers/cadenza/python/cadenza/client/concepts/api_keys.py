@@ -17,7 +17,7 @@ class ApiKeys:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def create(self, *, idempotency_key: str | None = None, **body: Unpack[bodies.NewApiKey]) -> answers.ShownApiKey:
+    def add(self, *, idempotency_key: str | None = None, **body: Unpack[bodies.NewApiKey]) -> answers.ShownApiKey:
         """Make an API key. It is shown in this answer only: asked again under its Idempotency-Key, nobody can repeat
         it.
         """

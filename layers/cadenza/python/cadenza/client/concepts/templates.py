@@ -17,6 +17,17 @@ class Templates:
     def __init__(self, api: Api) -> None:
         self._api = api
 
+    def add(self, *, idempotency_key: str | None = None, **body: Unpack[bodies.NewTemplate]) -> answers.StoredTemplate:
+        """Add a template. Errors refuse it; what else is to be said about it stands in the answer."""
+        return self._api.ask(
+            answers.StoredTemplate,
+            "POST",
+            "/v1/templates",
+            headers={"idempotency-key": idempotency_key},
+            body=body,
+            creates=True,
+        )
+
     def change(
         self, template_id: kinds.Id, *, if_match: str, **body: Unpack[bodies.TemplateChange]
     ) -> answers.StoredTemplate:
@@ -28,19 +39,6 @@ class Templates:
         """
         return self._api.ask(
             answers.StoredTemplate, "PATCH", "/v1/templates/{}", template_id, headers={"if-match": if_match}, body=body
-        )
-
-    def create(
-        self, *, idempotency_key: str | None = None, **body: Unpack[bodies.NewTemplate]
-    ) -> answers.StoredTemplate:
-        """Add a template. Errors refuse it; what else is to be said about it stands in the answer."""
-        return self._api.ask(
-            answers.StoredTemplate,
-            "POST",
-            "/v1/templates",
-            headers={"idempotency-key": idempotency_key},
-            body=body,
-            creates=True,
         )
 
     def delete(self, template_id: kinds.Id) -> None:

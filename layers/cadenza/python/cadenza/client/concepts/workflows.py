@@ -17,9 +17,7 @@ class Workflows:
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    def create(
-        self, *, idempotency_key: str | None = None, **body: Unpack[bodies.NewWorkflow]
-    ) -> answers.StoredWorkflow:
+    def add(self, *, idempotency_key: str | None = None, **body: Unpack[bodies.NewWorkflow]) -> answers.StoredWorkflow:
         """Add a workflow. Errors refuse it; what else is to be said about it stands in the answer."""
         return self._api.ask(
             answers.StoredWorkflow,
@@ -59,7 +57,7 @@ class Workflows:
         """Go through all pages of `list`."""
         return follow(lambda cursor: self.list(limit=200, cursor=cursor))
 
-    def replace(
+    def put(
         self, workflow_id: kinds.Id, *, if_match: str, **body: Unpack[bodies.NewWorkflow]
     ) -> answers.StoredWorkflow:
         """Replace all of a workflow. Campaigns that have begun go on sending what they had.

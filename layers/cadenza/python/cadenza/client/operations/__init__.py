@@ -12,7 +12,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
     {
         "about": ("about", ("get-docs", "get-document", "get-health", "get-me")),
         "ai": ("ai", ("get-usage",)),
-        "api-key": ("api_keys", ("create", "list", "revoke")),
+        "api-key": ("api_keys", ("add", "list", "revoke")),
         "approval": ("approvals", ("get", "list")),
         "audit": ("audit", ("list",)),
         "automation": ("automation", ("get-health", "get-settings", "list-jobs", "put-settings", "run", "toggle")),
@@ -60,7 +60,7 @@ GROUPS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = MappingProxyType(
         "retry": ("retries", ("get-statistics", "list")),
         "sender": ("senders", ("add", "change", "get", "list", "pause", "put-smtp", "resume")),
         "suppression": ("suppressions", ("add", "export", "import", "list", "remove")),
-        "template": ("templates", ("change", "create", "delete", "get", "list")),
-        "workflow": ("workflows", ("create", "delete", "get", "list", "replace")),
+        "template": ("templates", ("add", "change", "delete", "get", "list")),
+        "workflow": ("workflows", ("add", "delete", "get", "list", "put")),
     }
 )

@@ -10,7 +10,7 @@ from cadenza.client.operation import Operation, Option
 
 OPERATIONS: Final = (
     Operation(
-        verb="create",
+        verb="add",
         method="POST",
         path="/v1/api-keys",
         summary="Make an API key. It is shown in this answer only: asked again under its Idempotency-Key, nobody can repeat it.",

@@ -10,6 +10,20 @@ from cadenza.client.operation import Operation, Option
 
 OPERATIONS: Final = (
     Operation(
+        verb="add",
+        method="POST",
+        path="/v1/templates",
+        summary="Add a template. Errors refuse it; what else is to be said about it stands in the answer.",
+        options=(
+            Option(("name",), "body", required=True),
+            Option(("subject",), "body", required=True),
+            Option(("text_body",), "body", required=True),
+            Option(("html_body",), "body"),
+        ),
+        has_body=True,
+        creates=True,
+    ),
+    Operation(
         verb="change",
         method="PATCH",
         path="/v1/templates/{}",
@@ -23,20 +37,6 @@ OPERATIONS: Final = (
             Option(("html_body",), "body", nullable=True),
         ),
         has_body=True,
-    ),
-    Operation(
-        verb="create",
-        method="POST",
-        path="/v1/templates",
-        summary="Add a template. Errors refuse it; what else is to be said about it stands in the answer.",
-        options=(
-            Option(("name",), "body", required=True),
-            Option(("subject",), "body", required=True),
-            Option(("text_body",), "body", required=True),
-            Option(("html_body",), "body"),
-        ),
-        has_body=True,
-        creates=True,
     ),
     Operation(
         verb="delete",

@@ -10,7 +10,7 @@ from cadenza.client.operation import Operation, Option
 
 OPERATIONS: Final = (
     Operation(
-        verb="create",
+        verb="add",
         method="POST",
         path="/v1/workflows",
         summary="Add a workflow. Errors refuse it; what else is to be said about it stands in the answer.",
@@ -47,7 +47,7 @@ OPERATIONS: Final = (
         ),
     ),
     Operation(
-        verb="replace",
+        verb="put",
         method="PUT",
         path="/v1/workflows/{}",
         summary="Replace all of a workflow. Campaigns that have begun go on sending what they had.",
