@@ -122,7 +122,7 @@ UNPAGED = {
     "get_retry_statistics": "the most frequent reasons, and no more of them",
     "get_funnel": "a thousand lines at most; it says when there are more",
     "get_time_to_reply": "the bars of a histogram are always the same",
-    "get_timeline": "what one enrolment lives through: plans have few nodes, and no node is visited for ever",
+    "get_timeline": "one enrolment enters a hundred nodes at most, and of signals alike it tells the first 50",
     "get_lead_batch": "goes on by line: after=<next_after>",
     "list_dlqs": "the installation has five queues",
     "list_dlq_messages": "a queue has no order to go on in: its limit is the part that is looked at",

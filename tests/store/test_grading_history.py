@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
-from cadenza.campaigns.timeline import EntryKind, timeline
+from cadenza.campaigns.timeline import SIGNALS_ALIKE, EntryKind, timeline
 from cadenza.core.db import Database
 from cadenza.core.ids import EnrolmentId, MessageId, made_at
 from cadenza.core.messages import Grade, SignalKind, SignalReported
@@ -153,3 +153,15 @@ def test_history_is_one_statement_and_its_size_has_a_bound(people: People, datab
     people.hear(*(click(message_id, NOW + hour + 3 * MINUTE + n * SECOND) for n in range(20)))
     (history,) = [statement for statement in sent if "r.since" in statement]
     assert re.search(r"LIMIT 100\b", history)
+
+
+def test_a_mail_that_is_opened_without_end_has_a_story_that_ends(people: People):
+    """Broken, the timeline of a mail that goes round would be too long to be answered, or hide who answered it."""
+    message_id = people.mail(people.person())
+    opens = [reported(message_id, OPENED, NOW + DAY + n * SECOND) for n in range(SIGNALS_ALIKE + 1)]
+    people.hear(*opens, reported(message_id, SignalKind.REPLIED, NOW + 2 * DAY), now=NOW + 2 * DAY)
+    ((enrolment_id,),) = people.rows("SELECT enrolment_id FROM outbound_messages WHERE id = :id", id=message_id)
+    with people.database.worker() as conn:
+        entries = [entry for entry in timeline(conn, EnrolmentId(enrolment_id)) if entry.kind is EntryKind.SIGNAL]
+    assert [entry.detail["event"] for entry in entries] == ["opened"] * SIGNALS_ALIKE + ["replied"]
+    assert [entry.at for entry in entries[:-1]] == [one.occurred_at for one in opens[:-1]]

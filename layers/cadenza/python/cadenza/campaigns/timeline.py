@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 from sqlalchemy import Connection, Row, text
@@ -42,6 +43,10 @@ class EntryKind(StrEnum):
     AHEAD = "ahead"
     """A live action that is still to come, at its due time."""
 
+
+SIGNALS_ALIKE: Final = 50
+"""Signals of one kind and grade about one message that are told, the first ones: a mail is opened as often as somebody
+likes."""
 
 _RANK = {kind: rank for rank, kind in enumerate(EntryKind)}
 
@@ -153,10 +158,13 @@ def _messages(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
 
 
 def _signals(conn: Connection, enrolment_id: EnrolmentId) -> Iterator[Entry]:
-    query = """
-        SELECT m.node, v.kind, v.grade, v.grade_reasons, v.verdict, v.hard, v.occurred_at
-        FROM message_events v JOIN outbound_messages m ON m.id = v.message_id
-        WHERE m.enrolment_id = :id ORDER BY v.occurred_at, v.id
+    query = f"""
+        SELECT node, kind, grade, grade_reasons, verdict, hard, occurred_at
+        FROM (SELECT m.node, v.id, v.kind, v.grade, v.grade_reasons, v.verdict, v.hard, v.occurred_at,
+                     row_number() OVER (PARTITION BY v.message_id, v.kind, v.grade ORDER BY v.occurred_at, v.id) AS nth
+              FROM message_events v JOIN outbound_messages m ON m.id = v.message_id
+              WHERE m.enrolment_id = :id) AS told
+        WHERE nth <= {SIGNALS_ALIKE} ORDER BY occurred_at, id
     """
     for row in _rows(conn, query, enrolment_id):
         detail: dict[str, JsonValue] = {"event": row.kind, "grade": row.grade}
