@@ -137,6 +137,7 @@ AS_OF_NOW = {"get_campaign_schedule": {"planned_at"}}
 
 STEPS = [{"template_id": "template_id", "delay": "PT0S"}]
 BODIES: dict[str, dict[str, Any]] = {
+    "assign_leads": {},
     "enrol_contacts": {},
     "approve_enrolments": {},
     "preview_migration": {"plan_id": "plan_id"},

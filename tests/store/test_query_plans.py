@@ -16,7 +16,8 @@ from cadenza.api.reading import Slice
 from cadenza.campaigns import approval_store, intake_store
 from cadenza.campaigns.counts import send_counts
 from cadenza.campaigns.intake_store import Search
-from cadenza.campaigns.reports import By, Scope, funnel, reply_times
+from cadenza.campaigns.reply_times import reply_times
+from cadenza.campaigns.reports import By, Scope, funnel
 from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
 from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId, MessageId, new_id

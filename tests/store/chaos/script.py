@@ -369,7 +369,10 @@ def run_out(worlds: Worlds, jump: timedelta = timedelta(hours=11), most: int = 1
         for campaign_id in paused & set(world.campaigns):
             worlds.campaigns(world).resume(campaign_id)
         for campaign_id in asleep & set(world.campaigns):
-            worlds.campaigns(world).start(campaign_id)
+            try:
+                worlds.campaigns(world).start(campaign_id)
+            except Conflict:  # nobody is left to write to
+                worlds.campaigns(world).cancel(campaign_id)
     for jumps in range(most):
         _drain(worlds)
         if _all_final(worlds):
