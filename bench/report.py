@@ -18,11 +18,11 @@ from sqlalchemy import Connection, text
 
 from bench.engine import migrated
 from bench.seed import PLAN, Home, seed_drafts
-from cadenza.campaigns.counts import send_counts
-from cadenza.campaigns.reply_times import reply_times
-from cadenza.campaigns.reports import By, Scope, funnel
-from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
+from cadenza.figures.counts import send_counts
+from cadenza.figures.reply_times import reply_times
+from cadenza.figures.reports import By, Scope, funnel
+from cadenza.figures.schedule import pace, schedules
 from local.postgres import EmbeddedPostgres
 
 NOW = datetime(2026, 1, 13, 10, 0, tzinfo=UTC)

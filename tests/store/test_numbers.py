@@ -12,14 +12,14 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, text
 
-from cadenza.campaigns.counts import SendCounts, send_counts
-from cadenza.campaigns.reply_times import reply_times
-from cadenza.campaigns.reports import By, Figures, Scope, funnel
-from cadenza.campaigns.schedule import ScheduledSend, SendState, pace, schedules
 from cadenza.core.ids import CampaignId, EnrolmentId
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.core.states import MessageStatus
 from cadenza.engine.completion import complete_campaigns
+from cadenza.figures.counts import SendCounts, send_counts
+from cadenza.figures.reply_times import reply_times
+from cadenza.figures.reports import By, Figures, Scope, funnel
+from cadenza.figures.schedule import ScheduledSend, SendState, pace, schedules
 from local.postgres import EmbeddedPostgres
 from tests.conftest import TEMPLATE
 from tests.store.chaos.script import Play, run_out

@@ -14,11 +14,7 @@ from bench.seed import Seeded, seed_enrolments, seed_pending
 from cadenza.api import operations_queries, queries
 from cadenza.api.reading import Slice
 from cadenza.campaigns import approval_store, intake_store
-from cadenza.campaigns.counts import send_counts
 from cadenza.campaigns.intake_store import Search
-from cadenza.campaigns.reply_times import reply_times
-from cadenza.campaigns.reports import By, Scope, funnel
-from cadenza.campaigns.schedule import pace, schedules
 from cadenza.core.db import Database
 from cadenza.core.ids import SYSTEM_WORKSPACE, CampaignId, MessageId, new_id
 from cadenza.core.messages import MailNature, MailReceived, SignalKind, SignalReported
@@ -32,6 +28,10 @@ from cadenza.delivery.spread import put_off
 from cadenza.engine import actions, store
 from cadenza.engine.apply import apply_locked
 from cadenza.engine.model import Due
+from cadenza.figures.counts import send_counts
+from cadenza.figures.reply_times import reply_times
+from cadenza.figures.reports import By, Scope, funnel
+from cadenza.figures.schedule import pace, schedules
 from cadenza.leads import turns
 from local.postgres import EmbeddedPostgres
 from tests.conftest import TEMPLATE

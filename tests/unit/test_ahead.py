@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from hypothesis import given
 
-from cadenza.campaigns.ahead import Stand, from_draft, from_rows, from_stand, play
 from cadenza.core.states import EnrolmentStatus
 from cadenza.engine.matching import by_person
 from cadenza.engine.model import SendingRules, State
+from cadenza.figures.ahead import Stand, from_draft, from_rows, from_stand, play
 from cadenza.planning.compiled import CompiledPlan, DailyWindow
 from tests.unit.playing import DAY, HOUR, MONDAY, Play, on, plan_of, send, stop, wait
 from tests.unit.properties import TAPES, Tape, play_step, runnable, sources

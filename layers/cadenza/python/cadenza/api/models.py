@@ -9,7 +9,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue, StringConstraints, computed_field
 
-from cadenza.campaigns.counts import SendCounts
 from cadenza.campaigns.intake import Intake
 from cadenza.campaigns.model import CampaignBrief, WarmUp
 from cadenza.campaigns.timeline import Entry
@@ -34,6 +33,7 @@ from cadenza.core.states import (
 )
 from cadenza.delivery.providers.accounts import SesAccount, SmtpAccount
 from cadenza.engine.rules import CampaignRules
+from cadenza.figures.counts import SendCounts
 from cadenza.leads.fit import Fit
 from cadenza.leads.report import AnalysisFigures, AnalysisStats, SiteReport
 from cadenza.leads.size import CompanySize

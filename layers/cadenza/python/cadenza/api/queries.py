@@ -23,7 +23,6 @@ from sqlalchemy import (
 from cadenza.api import approval_models, models, settings_models
 from cadenza.api.models import Page
 from cadenza.api.reading import Slice, all_of, equal, one_of, page_of
-from cadenza.campaigns.counts import send_counts
 from cadenza.core import tables
 from cadenza.core.ids import CampaignId
 from cadenza.core.states import (
@@ -34,6 +33,7 @@ from cadenza.core.states import (
     JobStatus,
 )
 from cadenza.delivery.providers.accounts import SES, SMTP
+from cadenza.figures.counts import send_counts
 
 _LEADS, _CONTACTS, _SUPPRESSIONS = tables.leads, tables.contacts, tables.suppressions
 _CAMPAIGNS, _ENROLMENTS, _SENDERS = tables.campaigns, tables.contact_campaigns, tables.sender_identities

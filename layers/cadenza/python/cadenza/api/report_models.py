@@ -6,8 +6,8 @@ from datetime import date
 from uuid import UUID
 
 from cadenza.api.models import Answer
-from cadenza.campaigns.reply_times import Bar
-from cadenza.campaigns.reports import By, Figures, Line
+from cadenza.figures.reply_times import Bar
+from cadenza.figures.reports import By, Figures, Line
 
 
 class Period(Answer):

@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from cadenza.api.models import Answer, Enrolled
-from cadenza.campaigns.schedule import ScheduledSend
 from cadenza.core.states import CampaignStatus
+from cadenza.figures.schedule import ScheduledSend
 
 
 class EnrolmentOnItsWay(Answer):

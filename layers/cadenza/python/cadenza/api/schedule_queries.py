@@ -12,12 +12,12 @@ from sqlalchemy import ColumnElement, Connection, exists, or_, select, text
 from cadenza.api import models, queries
 from cadenza.api.reading import Slice, equal, page_of
 from cadenza.api.schedule_models import CampaignSchedule, ContactSend, EnrolmentOnItsWay
-from cadenza.campaigns.schedule import STATE_OF, ScheduledSend, SendState, pace, schedules
 from cadenza.core import tables
 from cadenza.core.errors import NotFound
 from cadenza.core.ids import CampaignId, EnrolmentId
 from cadenza.core.states import EnrolmentStatus
 from cadenza.core.tables.execution import DROPPED_SEND
+from cadenza.figures.schedule import STATE_OF, ScheduledSend, SendState, pace, schedules
 
 _ENROLMENTS, _MESSAGES, _FINISHED = tables.contact_campaigns, tables.outbound_messages, tables.finished_actions
 

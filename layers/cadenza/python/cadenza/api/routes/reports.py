@@ -19,14 +19,14 @@ from cadenza.api.desk import Desk
 from cadenza.api.report_models import FunnelReport, ReplyTimeReport
 from cadenza.api.routing import At, Operations
 from cadenza.api.sheets import ExportFormat, sheet
-from cadenza.campaigns import reply_times, reports
 from cadenza.campaigns import store as campaigns
-from cadenza.campaigns.reply_times import Bar
-from cadenza.campaigns.reports import By, Line, Scope
 from cadenza.core.errors import FieldProblem, InvalidInput, NotFound
 from cadenza.core.ids import CampaignId
 from cadenza.core.instants import Day
 from cadenza.core.states import Role
+from cadenza.figures import reply_times, reports
+from cadenza.figures.reply_times import Bar
+from cadenza.figures.reports import By, Line, Scope
 from cadenza.planning.zones import find_zone, first_instant
 
 routes = Operations("reports")

@@ -13,9 +13,9 @@ from cadenza.api.routes.paging import DEFAULT_LIMIT, Cursor, Limit
 from cadenza.api.routing import At, Operations
 from cadenza.api.schedule_models import CampaignSchedule
 from cadenza.api.schedule_queries import SendFilter
-from cadenza.campaigns.schedule import SendState
 from cadenza.core.instants import Instant
 from cadenza.core.states import Role
+from cadenza.figures.schedule import SendState
 
 routes = Operations("campaigns")
 

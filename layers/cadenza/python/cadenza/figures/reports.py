@@ -15,12 +15,12 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict, computed_field
 from sqlalchemy import Connection, text
 
-from cadenza.campaigns.counts import NO_WINDOW, WAS_SENT
 from cadenza.core.ids import CampaignId, WorkspaceId
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.core.states import MESSAGE_OPEN, MessageStatus
 from cadenza.core.tables.base import literals
 from cadenza.core.tables.execution import DROPPED_SEND
+from cadenza.figures.counts import NO_WINDOW, WAS_SENT
 
 MOST: Final = 1000
 """Lines that a report has at most."""

@@ -16,14 +16,14 @@ from msgspec.structs import replace
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, Row, text
 
-from cadenza.campaigns.ahead import AheadSend, Stand, from_draft, from_rows, from_stand, play
-from cadenza.campaigns.counts import WAS_SENT
 from cadenza.core.ids import CampaignId, EnrolmentId, MessageId
 from cadenza.core.states import CAMPAIGN_ENDED, MESSAGE_OPEN, ActionKind, CampaignStatus, EnrolmentStatus, MessageStatus
 from cadenza.core.tables.execution import DROPPED_SEND
 from cadenza.engine import store as engine
 from cadenza.engine.apply import compiled_plans
 from cadenza.engine.model import ScheduleAction
+from cadenza.figures.ahead import AheadSend, Stand, from_draft, from_rows, from_stand, play
+from cadenza.figures.counts import WAS_SENT
 from cadenza.planning.compiled import CompiledPlan
 from cadenza.simulate.world import World
 

@@ -13,13 +13,13 @@ from msgspec import Struct, json
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, text
 
-from cadenza.campaigns.ahead import Stand, from_stand, play
 from cadenza.core.ids import CampaignId, PlanId
 from cadenza.core.messages import Grade, SignalKind
 from cadenza.core.states import CAMPAIGN_ENDED, MESSAGE_OPEN, EnrolmentStatus, MessageStatus
 from cadenza.core.tables.base import literals
 from cadenza.core.tables.execution import DROPPED_SEND
 from cadenza.engine.apply import compiled_plans
+from cadenza.figures.ahead import Stand, from_stand, play
 
 
 class SendCounts(BaseModel):

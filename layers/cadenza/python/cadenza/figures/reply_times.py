@@ -1,4 +1,4 @@
-"""How long people take to answer, in one statement. Which messages: as in `cadenza.campaigns.reports`."""
+"""How long people take to answer, in one statement. Which messages: as in `cadenza.figures.reports`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection, text
 
-from cadenza.campaigns.reports import AT, HUMAN, SENT, Scope
 from cadenza.core.messages import SignalKind
+from cadenza.figures.reports import AT, HUMAN, SENT, Scope
 
 _HOUR, _DAY = 3600, 86_400
 _EDGES: Final = (0, _HOUR, 4 * _HOUR, _DAY, 2 * _DAY, 3 * _DAY, 7 * _DAY, 14 * _DAY)
