@@ -31,9 +31,7 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 def received(sqs: object, *bodies: str) -> SqsEvent:
     """Send the bodies, receive them, and shape them as Lambda does."""
     url = sqs.get_queue_url(QueueName="work")["QueueUrl"]
-    sqs.purge_queue(QueueUrl=url)  # what an earlier batch has put back comes when it likes
-    for body in bodies:
-        sqs.send_message(QueueUrl=url, MessageBody=body)
+    sent = {sqs.send_message(QueueUrl=url, MessageBody=body)["MessageId"] for body in bodies}
     records: list[SqsRecord] = [
         {
             "messageId": message["MessageId"],
@@ -43,6 +41,7 @@ def received(sqs: object, *bodies: str) -> SqsEvent:
             "eventSourceARN": "arn:aws:sqs:eu-west-1:123456789012:work",
         }
         for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"])["Messages"]
+        if message["MessageId"] in sent  # what an earlier batch has put back comes when it likes
     ]
     return {"Records": records}
 
