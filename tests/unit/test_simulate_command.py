@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -273,3 +274,18 @@ def test_it_loads_no_database_and_no_cloud(more: list[str]) -> None:
         [sys.executable, "-c", program, "simulate", OUTREACH, *more], capture_output=True, text=True, check=False
     )
     assert ran.stderr.splitlines()[-1] == "0"
+
+
+def test_whoever_has_read_enough_may_go() -> None:
+    """``cadenza … | head`` would end in a complaint about a pipe."""
+    read, write = os.pipe()
+    os.close(read)
+    program = "import sys; from cadenza.cli import main; sys.exit(main(sys.argv[1:]))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, "simulate", OUTREACH, "--all", "--json"],
+        stdout=write,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(write)
+    assert (ran.returncode, ran.stderr) == (0, b"")

@@ -44,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.disable()  # A seventh of the time: what a command imports is no garbage, and it is over before there is much.
     try:
         own = _COMMANDS.get(options.command)
-        return own(options) if own else options.run(options)
+        status = own(options) if own else options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads (`| head`) has seen enough; what is left goes nowhere, also at the exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     except InvalidInput as error:
         for problem in error.problems or ():
             print(f"{problem.pointer or '/'}: {problem.detail}", file=sys.stderr)
@@ -53,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CadenzaError, OSError) as error:
         print(f"cadenza: {error}", file=sys.stderr)
         return UNUSABLE
+    else:
+        return status
     finally:
         gc.enable()
 
