@@ -15,9 +15,6 @@ from cadenza.core.db import DRIVER, Database
 from cadenza.core.errors import Retryable
 from local.postgres import EmbeddedPostgres
 
-# pg8000 leaves the socket of a connection that never came about to the garbage collector, which comes when it likes.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 AT_ONCE = struct.pack("ii", 1, 0)
 """SO_LINGER: closing resets the connection instead of ending it (RFC 9293, section 3.5.2)."""
 

@@ -7,6 +7,7 @@ the transaction; the workers connect as ``cadenza_worker`` and see all.
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import time
@@ -61,6 +62,17 @@ def _diagnostic(error: BaseException | None, field: str) -> str:
     return str(cast("dict[str, object]", fields).get(field, "")) if isinstance(fields, dict) else ""
 
 
+def _hang_up(error: BaseException) -> None:
+    """Close the socket of a connection that did not come about: pg8000 leaves it open, in the frames of the error."""
+    trace = error.__traceback__
+    while trace is not None:
+        found = trace.tb_frame.f_locals
+        for opened in (found.get("sock"), getattr(found.get("self"), "_usock", None)):
+            if isinstance(opened, socket.socket) and opened.fileno() >= 0:
+                os.close(opened.detach())  # not close(), which would wait for the stream that is made of it
+        trace = trace.tb_next
+
+
 def _is_passing(error: DBAPIError) -> bool:
     state = sqlstate(error)
     return error.connection_invalidated or state in RETRYABLE_STATES or state.startswith(CONNECTION_CLASS)
@@ -102,6 +114,7 @@ class Database:
                 try:
                     return dialect.connect(*args, **parameters)
                 except (dialect.loaded_dbapi.Error, OSError) as error:
+                    _hang_up(error)
                     if (state := _diagnostic(error, "C"))[:2] in HOPELESS_CLASSES:
                         raise
                     if time.monotonic() + pause_s > deadline:
